@@ -1,0 +1,16 @@
+# A minimal target for the CPU libraries of the PyPI wheel. find_package(Torch) is not used: it demands a CUDA toolkit.
+set(REGIMEN_TORCH_VERSION 2.11.0)
+set(REGIMEN_TORCH_DIR "" CACHE PATH "The torch package's folder (site-packages/torch)")
+if(NOT REGIMEN_TORCH_DIR)
+  file(GLOB candidates ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+  list(GET candidates 0 REGIMEN_TORCH_DIR)
+endif()
+if(NOT EXISTS ${REGIMEN_TORCH_DIR}/include/ATen/ATen.h)
+  message(FATAL_ERROR "torch ${REGIMEN_TORCH_VERSION} not found; run scripts/setup or pass -DREGIMEN_TORCH_DIR")
+endif()
+add_library(regimen_torch INTERFACE)
+target_include_directories(regimen_torch SYSTEM INTERFACE
+  ${REGIMEN_TORCH_DIR}/include ${REGIMEN_TORCH_DIR}/include/torch/csrc/api/include)
+target_link_directories(regimen_torch INTERFACE ${REGIMEN_TORCH_DIR}/lib)
+target_link_libraries(regimen_torch INTERFACE -Wl,--no-as-needed c10 torch_cpu -Wl,--as-needed)
+target_link_options(regimen_torch INTERFACE -Wl,-rpath,${REGIMEN_TORCH_DIR}/lib)
