@@ -1,0 +1,95 @@
+//===- Plan.h - Reading, writing and re-proving plan files ------*- C++ -*-===//
+//
+// A plan in memory is flatc's object form, regimen::plan::fb::PlanT. What is here stands between that and the world:
+// a file is used only after read() has verified the bytes and validate() found nothing.
+//
+//===----------------------------------------------------------------------===//
+#ifndef REGIMEN_FORMATS_PLAN_PLAN_H
+#define REGIMEN_FORMATS_PLAN_PLAN_H
+
+#include "formats/plan/plan_generated.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace regimen::plan {
+
+/// Plan.version that this code writes and reads.
+inline constexpr uint32_t kVersion = 1;
+/// Every buffer starts at a multiple of this many bytes.
+inline constexpr uint64_t kAlignment = 64;
+
+/// Reads, verifies and validates a plan. Throws Error: not a plan, of another version, damaged, or with the first
+/// violations that validate() found.
+fb::PlanT read(const std::filesystem::path &path);
+
+/// Bytes to plan with all checks but validate(); `name` stands for the path in messages.
+fb::PlanT parse(std::span<const std::byte> bytes, const std::string &name);
+
+/// Plan to bytes, the same for equal plans. Throws Error if a required part is missing.
+std::vector<std::byte> serialize(const fb::PlanT &plan);
+
+/// Writes to a temporary file and renames it into place.
+void write(const fb::PlanT &plan, const std::filesystem::path &path);
+
+/// Proves from the plan alone that it is safe to run; an empty result is the proof. It shares no code with the planner.
+/// Each message names program, instruction and source location where it has them.
+///
+/// Proven: every index is in range; tensors lie in their buffers, buffers in their arenas at multiples of 64 bytes;
+/// buffers live at the same time do not overlap; a program touches a buffer only within its lifetime; waits follow
+/// their records; accesses of the same bytes from different lanes are ordered by events unless all are reads; work
+/// bytes are written before they are read; parameters, gradients, states, module buffers and constants have separate
+/// bytes; the first micro-step writes every gradient.
+///
+/// A strided tensor counts as the span from its first to its last byte. In-place kernels may write every tensor argument.
+std::vector<std::string> validate(const fb::PlanT &plan);
+
+unsigned elementBytes(fb::DType dtype);
+/// Lower-case name, e.g. "f32".
+std::string_view name(fb::DType dtype);
+/// Number of elements of a tensor.
+int64_t numElements(const fb::TensorT &tensor);
+bool isContiguous(const fb::TensorT &tensor);
+
+inline constexpr size_t kCategories = static_cast<size_t>(fb::Category::MAX) + 1;
+
+/// What is alive at one program's most expensive instruction.
+struct ProgramMemory {
+  std::string name;
+  /// Live device bytes of the program's own buffers at each instruction.
+  std::vector<uint64_t> live;
+  /// First instruction at which `live` is largest, and that size.
+  size_t peakInstruction = 0;
+  uint64_t peakBytes = 0;
+  /// Device buffers alive there, largest first; static ones are not among them.
+  std::vector<uint32_t> atPeak;
+};
+
+/// Memory of a plan, from the plan alone. Bytes.
+struct MemoryReport {
+  uint64_t predictedPeak = 0; // sum of the device arenas
+  uint64_t hostPeak = 0;      // sum of the host arenas
+  uint64_t staticBytes = 0;   // device buffers that live always
+  uint64_t lowerBound = 0;    // static bytes and the largest live sum of any program: no layout can need less
+  /// High-water mark of each category on the device: what is static of it and the most that lives at once of the rest.
+  std::array<uint64_t, kCategories> categories{};
+  std::vector<ProgramMemory> programs;
+};
+
+/// Requires a valid plan.
+MemoryReport memory(const fb::PlanT &plan);
+
+/// Key of a category in reports, e.g. "optimizer".
+std::string_view name(fb::Category category);
+
+/// The whole plan as text, one line an instruction. Requires a valid plan.
+std::string print(const fb::PlanT &plan);
+
+} // namespace regimen::plan
+
+#endif // REGIMEN_FORMATS_PLAN_PLAN_H
