@@ -1,0 +1,6 @@
+//===- AtenFolders.cpp - Folders of the aten dialect ----------------------===//
+#include "dialects/aten/AtenOps.h"
+
+using namespace regimen::aten;
+
+mlir::OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }

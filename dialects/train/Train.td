@@ -1,0 +1,200 @@
+//===- Train.td - The train dialect: what turns a model into training -----===//
+//
+// In:  a `forward` program of aten ops over parameters and buffers (from import).
+// Out: `micro_step` programs, which add to gradients, and one `update` program, which applies the optimizer.
+//
+//   train.parameter @"fc.weight" : tensor<4x2xf32> trainable
+//   train.gradient @"fc.weight:grad" of @"fc.weight" : tensor<4x2xf32>
+//   train.state @"fc.weight:exp_avg" of @"fc.weight" slot "exp_avg" : tensor<4x2xf32>
+//   train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+//   ^bb0(%x: tensor<3x2xf32>):
+//     %w = train.read @"fc.weight" : tensor<4x2xf32>
+//     ...
+//     train.write %dw, @"fc.weight:grad" : tensor<4x2xf32>
+//     train.return %loss : tensor<f32>
+//   }
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef REGIMEN_DIALECTS_TRAIN
+#define REGIMEN_DIALECTS_TRAIN
+
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Train_Dialect : Dialect {
+  let name = "train";
+  let cppNamespace = "::regimen::train";
+  let summary = "Parameters, model states, programs and the optimizer's inputs";
+}
+
+class Train_Op<string mnemonic, list<Trait> traits = []> : Op<Train_Dialect, mnemonic, traits>;
+
+def Train_Tensor : RankedTensorOf<[AnyType]>;
+
+//===----------------------------------------------------------------------===//
+// Storage: what lives as long as the run
+//===----------------------------------------------------------------------===//
+
+def Train_StorageOpInterface : OpInterface<"StorageOpInterface"> {
+  let cppNamespace = "::regimen::train";
+  let description = "A named tensor that outlives programs; read and written by symbol.";
+  let methods = [InterfaceMethod<"The tensor's type.", "::mlir::RankedTensorType", "getTensorType">];
+}
+
+class Train_StorageOp<string mnemonic, list<Trait> traits = []>
+    : Train_Op<mnemonic, !listconcat(traits, [Symbol, DeclareOpInterfaceMethods<Train_StorageOpInterface>])> {
+  let extraClassDefinition = [{
+    ::mlir::RankedTensorType $cppClass::getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
+  }];
+}
+
+def Train_ParameterOp : Train_StorageOp<"parameter"> {
+  let summary = "A parameter of the module, named by its first FQN";
+  let description = [{
+    `aliases` are the further FQNs of a tied parameter, in the order of the module. `group` is the index of the
+    optimizer's parameter group.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type, UnitAttr:$trainable,
+                   DefaultValuedAttr<I64Attr, "0">:$group,
+                   DefaultValuedAttr<StrArrayAttr, "{}">:$aliases);
+  let assemblyFormat = [{
+    $sym_name `:` $type (`trainable` $trainable^)? (`group` $group^)? (`aliases` $aliases^)? attr-dict
+  }];
+}
+
+def Train_BufferOp : Train_StorageOp<"buffer"> {
+  let summary = "A buffer of the module; `persistent` ones are in its state dict";
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type, UnitAttr:$persistent,
+                   OptionalAttr<ElementsAttr>:$value);
+  let description = [{
+    `value` holds the initial value of a non-persistent buffer; persistent ones start from the weights.
+  }];
+  let assemblyFormat = "$sym_name `:` $type (`persistent` $persistent^)? (`=` $value^)? attr-dict";
+}
+
+def Train_GradientOp : Train_StorageOp<"gradient"> {
+  let summary = "The gradient of a parameter, averaged over micro-steps";
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$parameter, TypeAttr:$type);
+  let assemblyFormat = "$sym_name `of` $parameter `:` $type attr-dict";
+}
+
+def Train_StateOp : Train_StorageOp<"state"> {
+  let summary = "An optimizer state of a parameter; `slot` is torch.optim's name for it";
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$parameter, StrAttr:$slot, TypeAttr:$type);
+  let assemblyFormat = "$sym_name `of` $parameter `slot` $slot `:` $type attr-dict";
+}
+
+def Train_ReadOp : Train_Op<"read", [
+    MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "The value of a storage symbol at this point of the program";
+  let arguments = (ins FlatSymbolRefAttr:$symbol);
+  let results = (outs Train_Tensor:$result);
+  let assemblyFormat = "$symbol attr-dict `:` type($result)";
+}
+
+def Train_WriteOp : Train_Op<"write", [
+    MemoryEffects<[MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Replaces the value of a storage symbol";
+  let arguments = (ins Train_Tensor:$value, FlatSymbolRefAttr:$symbol);
+  let assemblyFormat = "$value `,` $symbol attr-dict `:` type($value)";
+}
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+def Train_Role : I32EnumAttr<"Role", "what a program is for", [
+    I32EnumAttrCase<"Forward", 0, "forward">, I32EnumAttrCase<"MicroStep", 1, "micro_step">,
+    I32EnumAttrCase<"Update", 2, "update">, I32EnumAttrCase<"Evaluation", 3, "evaluation">]> {
+  let cppNamespace = "::regimen::train";
+  let genSpecializedAttr = 0;
+}
+def Train_RoleAttr : EnumAttr<Train_Dialect, Train_Role, "role">;
+
+def Train_Contribution : I32EnumAttr<"Contribution", "which contribution to the gradients a micro-step makes", [
+    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"First", 1, "first">, I32EnumAttrCase<"Later", 2, "later">]> {
+  let cppNamespace = "::regimen::train";
+  let genSpecializedAttr = 0;
+}
+def Train_ContributionAttr : EnumAttr<Train_Dialect, Train_Contribution, "contribution">;
+
+def Train_ProgramOp : Train_Op<"program", [
+    IsolatedFromAbove, Symbol, SingleBlockImplicitTerminator<"ReturnOp">]> {
+  let summary = "A straight-line program over inputs and storage";
+  let description = [{
+    Block arguments are the inputs, named by `inputs` as in the graph signature; `train.return` gives the outputs,
+    named by `outputs`. `loss` is the index of the loss among the outputs, `grad_norm` that of the global gradient norm.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Train_RoleAttr:$role,
+                   DefaultValuedAttr<Train_ContributionAttr, "Contribution::None">:$contribution,
+                   StrArrayAttr:$inputs, StrArrayAttr:$outputs, OptionalAttr<I64Attr>:$loss,
+                   OptionalAttr<I64Attr>:$grad_norm);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name $role (`contribution` `(` $contribution^ `)`)? `inputs` $inputs `outputs` $outputs (`loss` $loss^)?
+    (`grad_norm` $grad_norm^)? attr-dict-with-keyword $body
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def Train_ReturnOp : Train_Op<"return", [Pure, Terminator, HasParent<"ProgramOp">]> {
+  let summary = "The outputs of a program";
+  let arguments = (ins Variadic<Train_Tensor>:$values);
+  let builders = [OpBuilder<(ins), "">];
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// Seeds, norms and run-time hyperparameters
+//===----------------------------------------------------------------------===//
+
+def Train_SeedOp : Train_Op<"seed", [Pure]> {
+  let summary = "The gradient of the loss that starts a backward";
+  let description = "1 / `accumulate`: the one place where that factor enters a driven program.";
+  let arguments = (ins I64Attr:$accumulate);
+  let results = (outs Train_Tensor:$result);
+  let assemblyFormat = "`accumulate` $accumulate attr-dict `:` type($result)";
+}
+
+def Train_GlobalNormOp : Train_Op<"global_norm", [Pure]> {
+  let summary = "The 2-norm of all tensors together, whatever their order or partition";
+  let arguments = (ins Variadic<Train_Tensor>:$tensors);
+  let results = (outs Train_Tensor:$result);
+  let assemblyFormat = "$tensors attr-dict `:` functional-type($tensors, $result)";
+}
+
+def Train_Hyper : I32EnumAttr<"Hyper", "a run-time input of the update", [
+    I32EnumAttrCase<"Lr", 0, "lr">, I32EnumAttrCase<"WeightDecay", 1, "weight_decay">,
+    I32EnumAttrCase<"Beta1", 2, "beta1">, I32EnumAttrCase<"Beta2", 3, "beta2">, I32EnumAttrCase<"Eps", 4, "eps">,
+    I32EnumAttrCase<"Momentum", 5, "momentum">, I32EnumAttrCase<"Dampening", 6, "dampening">,
+    I32EnumAttrCase<"Step", 7, "step">]> {
+  let cppNamespace = "::regimen::train";
+  let genSpecializedAttr = 0;
+}
+def Train_HyperAttr : EnumAttr<Train_Dialect, Train_Hyper, "hyper_kind">;
+
+def Train_HyperOp : Train_Op<"hyper", [Pure]> {
+  let summary = "A hyperparameter of a parameter group, read when the program starts";
+  let description = "`step` counts updates from 1.";
+  let arguments = (ins Train_HyperAttr:$kind, I64Attr:$group);
+  let results = (outs F64:$result);
+  let assemblyFormat = "$kind `group` $group attr-dict";
+}
+
+def Train_FusedAdamWOp : Train_Op<"fused_adamw", [
+    AttrSizedOperandSegments, AttrSizedResultSegments, Pure]> {
+  let summary = "One AdamW step of many parameters by one kernel, with the bits of torch's fused kernel";
+  let arguments = (ins Variadic<Train_Tensor>:$parameters, Variadic<Train_Tensor>:$gradients,
+                   Variadic<Train_Tensor>:$exp_avgs, Variadic<Train_Tensor>:$exp_avg_sqs, I64Attr:$group);
+  let results = (outs Variadic<Train_Tensor>:$new_parameters, Variadic<Train_Tensor>:$new_exp_avgs,
+                 Variadic<Train_Tensor>:$new_exp_avg_sqs);
+  let assemblyFormat = [{
+    `group` $group `parameters` `(` $parameters `)` `gradients` `(` $gradients `)` `exp_avgs` `(` $exp_avgs `)`
+    `exp_avg_sqs` `(` $exp_avg_sqs `)` attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+#endif // REGIMEN_DIALECTS_TRAIN

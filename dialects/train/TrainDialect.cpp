@@ -1,0 +1,70 @@
+//===- TrainDialect.cpp - The train dialect and its verifiers -------------===//
+#include "dialects/train/TrainDialect.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace regimen::train;
+
+#include "dialects/train/TrainDialect.cpp.inc"
+#include "dialects/train/TrainEnums.cpp.inc"
+#include "dialects/train/TrainInterfaces.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/train/TrainAttrs.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/train/TrainOps.cpp.inc"
+
+void TrainDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/train/TrainAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/train/TrainOps.cpp.inc"
+      >();
+}
+
+std::string regimen::train::gradientName(StringRef parameter) { return (parameter + ":grad").str(); }
+
+std::string regimen::train::stateName(StringRef parameter, StringRef slot) {
+  return (parameter + ":" + slot).str();
+}
+
+/// A read or write names a storage symbol of its own type.
+static LogicalResult verifyStorageUse(Operation *op, FlatSymbolRefAttr symbol, Type type,
+                                      SymbolTableCollection &tables) {
+  auto storage = tables.lookupNearestSymbolFrom<StorageOpInterface>(op, symbol);
+  if (!storage)
+    return op->emitOpError() << "names " << symbol << ", which is no parameter, buffer, gradient or state";
+  if (storage.getTensorType() != type)
+    return op->emitOpError() << "has type " << type << ", but " << symbol << " is "
+                             << storage.getTensorType();
+  return success();
+}
+
+LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyStorageUse(*this, getSymbolAttr(), getType(), tables);
+}
+
+LogicalResult WriteOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyStorageUse(*this, getSymbolAttr(), getValue().getType(), tables);
+}
+
+LogicalResult ProgramOp::verifyRegions() {
+  Block &block = getBody().front();
+  if (block.getNumArguments() != getInputs().size())
+    return emitOpError() << "has " << block.getNumArguments() << " block arguments for "
+                         << getInputs().size() << " inputs";
+  size_t results = block.getTerminator()->getNumOperands();
+  if (results != getOutputs().size())
+    return emitOpError() << "returns " << results << " values for " << getOutputs().size()
+                         << " outputs";
+  for (auto [what, index] : {std::pair("loss", getLoss()), std::pair("grad_norm", getGradNorm())})
+    if (index && *index >= results)
+      return emitOpError() << what << " is output " << *index << " of " << results;
+  if ((getRole() == Role::MicroStep) != (getContribution() != Contribution::None))
+    return emitOpError() << "must name its contribution exactly if it is a micro_step";
+  return success();
+}
