@@ -231,7 +231,6 @@ struct Graph {
   std::vector<Node> nodes;
   std::map<std::string, TensorMeta> tensors;
   std::map<std::string, Expr> symInts;
-  std::map<std::string, Expr> symBools; // only those with an expression that Expr reads
 };
 
 struct InputSpec {
@@ -307,7 +306,7 @@ public:
   std::string inSpec, outSpec;
   std::vector<std::string> forwardArgNames;
 
-  /// Parameters and persistent buffers, in the archive's order.
+  /// Parameters and persistent buffers, in the signature's order (those it lacks last, by name).
   std::vector<Weight> weights;
   /// Non-persistent buffers and lifted constants.
   std::vector<Weight> constants;
