@@ -1,0 +1,291 @@
+//===- CompileConfig.cpp - The compiler's options -------------------------===//
+#include "passes/CompileConfig.h"
+
+#include "formats/Error.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+
+using nlohmann::json;
+
+namespace regimen {
+namespace {
+
+/// Why a value does not fit; `Key::apply` adds which key and value.
+[[noreturn]] void mismatch(const std::string &expected) { throw std::invalid_argument(expected); }
+
+double number(const json &value, double low, double high = std::numeric_limits<double>::max()) {
+  if (!value.is_number() || !(value.get<double>() >= low) || !(value.get<double>() <= high))
+    mismatch(high == std::numeric_limits<double>::max()
+                 ? "a number of at least " + json(low).dump()
+                 : "a number from " + json(low).dump() + " to " + json(high).dump());
+  return value.get<double>();
+}
+
+uint64_t integer(const json &value, uint64_t low, uint64_t high) {
+  if (!value.is_number_integer() || (value.is_number_integer() && value.get<int64_t>() < 0) ||
+      value.get<uint64_t>() < low || value.get<uint64_t>() > high)
+    mismatch("an integer from " + std::to_string(low) + " to " + std::to_string(high));
+  return value.get<uint64_t>();
+}
+
+bool boolean(const json &value) {
+  if (!value.is_boolean())
+    mismatch("true or false");
+  return value.get<bool>();
+}
+
+std::string choice(const json &value, std::initializer_list<const char *> names) {
+  std::string all;
+  for (const char *name : names) {
+    if (value.is_string() && value.get<std::string>() == name)
+      return name;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  mismatch("one of " + all);
+}
+
+std::vector<std::string> globs(const json &value) {
+  if (value.is_string())
+    return {value.get<std::string>()};
+  if (!value.is_array() ||
+      !std::all_of(value.begin(), value.end(), [](const json &item) { return item.is_string(); }))
+    mismatch("a list of globs over parameter names");
+  return value.get<std::vector<std::string>>();
+}
+
+std::vector<OptimizerConfig::Group> groups(const json &value) {
+  constexpr const char *expected =
+      R"(a list of objects like {"params": ["*.bias"], "lr": 1e-4, "weight_decay": 0})";
+  if (!value.is_array())
+    mismatch(expected);
+  std::vector<OptimizerConfig::Group> result;
+  for (const json &item : value) {
+    if (!item.is_object() || !item.contains("params"))
+      mismatch(expected);
+    OptimizerConfig::Group &group = result.emplace_back();
+    for (const auto &[name, field] : item.items()) {
+      if (name == "params")
+        group.params = globs(field);
+      else if (name == "lr")
+        group.lr = number(field, 0.0);
+      else if (name == "weight_decay")
+        group.weightDecay = number(field, 0.0);
+      else
+        mismatch(std::string(expected) + ", without '" + name + "'");
+    }
+  }
+  return result;
+}
+
+/// One key of the configuration reference.
+struct Key {
+  json defaultValue;
+  /// Stores a value; null for a key whose feature is not built, which takes its default only.
+  std::function<void(CompileConfig &, const json &)> store;
+};
+
+std::map<std::string, Key, std::less<>> makeKeys() {
+  using C = CompileConfig;
+  constexpr uint64_t many = std::numeric_limits<int64_t>::max();
+  std::map<std::string, Key, std::less<>> keys;
+  keys["optimizer.type"] = {
+      "adamw", [](C &c, const json &v) { c.optimizer.type = choice(v, {"adamw", "sgd"}); }};
+  keys["optimizer.lr"] = {1e-3, [](C &c, const json &v) { c.optimizer.lr = number(v, 0.0); }};
+  keys["optimizer.weight_decay"] = {nullptr, [](C &c, const json &v) {
+                                      if (!v.is_null())
+                                        c.optimizer.weightDecay = number(v, 0.0);
+                                    }};
+  keys["optimizer.betas"] = {{0.9, 0.999}, [](C &c, const json &v) {
+                               if (!v.is_array() || v.size() != 2)
+                                 mismatch("a pair of numbers in [0, 1)");
+                               c.optimizer.beta1 = number(v[0], 0.0, std::nextafter(1.0, 0.0));
+                               c.optimizer.beta2 = number(v[1], 0.0, std::nextafter(1.0, 0.0));
+                             }};
+  keys["optimizer.eps"] = {1e-8, [](C &c, const json &v) { c.optimizer.eps = number(v, 0.0); }};
+  keys["optimizer.momentum"] = {0.0,
+                                [](C &c, const json &v) { c.optimizer.momentum = number(v, 0.0); }};
+  keys["optimizer.nesterov"] = {false,
+                                [](C &c, const json &v) { c.optimizer.nesterov = boolean(v); }};
+  keys["optimizer.no_decay"] = {json::array(),
+                                [](C &c, const json &v) { c.optimizer.noDecay = globs(v); }};
+  keys["optimizer.groups"] = {json::array(),
+                              [](C &c, const json &v) { c.optimizer.groups = groups(v); }};
+  keys["optimizer.schedule.type"] = {"constant", [](C &c, const json &v) {
+                                       c.schedule.type =
+                                           choice(v, {"constant", "linear", "cosine"});
+                                     }};
+  keys["optimizer.schedule.warmup_steps"] = {
+      0, [](C &c, const json &v) { c.schedule.warmupSteps = integer(v, 0, many); }};
+  keys["optimizer.schedule.total_steps"] = {
+      0, [](C &c, const json &v) { c.schedule.totalSteps = integer(v, 0, many); }};
+  keys["optimizer.schedule.min_lr"] = {
+      0.0, [](C &c, const json &v) { c.schedule.minLr = number(v, 0.0); }};
+  keys["zero.bucket_bytes"] = {25 << 20,
+                               [](C &c, const json &v) { c.bucketBytes = integer(v, 1, many); }};
+  keys["clip_grad_norm"] = {nullptr, [](C &c, const json &v) {
+                              if (v.is_null())
+                                c.clipGradNorm.reset();
+                              else
+                                c.clipGradNorm = number(v, std::numeric_limits<double>::min());
+                            }};
+  keys["accumulate"] = {1, [](C &c, const json &v) { c.accumulate = integer(v, 1, 1 << 20); }};
+  keys["loss"] = {0, [](C &c, const json &v) {
+                    if (v.is_string())
+                      c.loss = v.get<std::string>();
+                    else
+                      c.loss = int64_t(integer(v, 0, 1 << 20));
+                  }};
+  keys["fuse.enable"] = {true, [](C &c, const json &v) { c.fuse = boolean(v); }};
+  keys["target.arch"] = {"native",
+                         [](C &c, const json &v) { c.target.arch = choice(v, {"native"}); }};
+  keys["target.threads"] = {1, [](C &c, const json &v) { c.target.threads = integer(v, 1, 4096); }};
+  // Known, and built with later releases.
+  keys["mesh.dp"] = keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
+  keys["zero.stage"] = keys["zero.persist_bytes"] = {0, {}};
+  keys["zero.overlap"] = {true, {}};
+  keys["zero.prefetch_bytes"] = {"auto", {}};
+  keys["comm.reduction"] = {"ordered", {}};
+  keys["precision.autocast"] = keys["precision.loss_scale"] = {"none", {}};
+  keys["precision.params"] = keys["precision.grads"] =
+      keys["precision.optimizer_states"] = {"fp32", {}};
+  keys["precision.master_weights"] = keys["precision.rounding"] = {"auto", {}};
+  keys["memory.limit"] = keys["memory.nvme_path"] = {nullptr, {}};
+  keys["memory.remat"] = {"none", {}};
+  keys["memory.offload.optimizer"] = keys["memory.offload.params"] =
+      keys["memory.offload.activations"] = {"none", {}};
+  keys["memory.frames"] = {"auto", {}};
+  keys["driver"] = {"run", {}};
+  keys["target.device"] = {"cpu", {}};
+  return keys;
+}
+
+const std::map<std::string, Key, std::less<>> &keyTable() {
+  static const std::map<std::string, Key, std::less<>> keys = makeKeys();
+  return keys;
+}
+
+/// Levenshtein distance.
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j)
+    row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest(std::string_view key) {
+  const auto &keys = keyTable();
+  return std::min_element(keys.begin(), keys.end(),
+                          [&](const auto &x, const auto &y) {
+                            return distance(key, x.first) < distance(key, y.first);
+                          })
+      ->first;
+}
+
+} // namespace
+
+void CompileConfig::set(std::string_view key, const json &value) {
+  const auto &keys = keyTable();
+  auto it = keys.find(key);
+  if (it == keys.end())
+    throw Error("unknown configuration key '" + std::string(key) + "'; the nearest known one is '" +
+                nearest(key) + "'");
+  if (!it->second.store) {
+    if (value != it->second.defaultValue)
+      throw Error("configuration key '" + std::string(key) + "' = " + value.dump() +
+                  ": this feature is not built yet; the only value is " +
+                  it->second.defaultValue.dump());
+    return;
+  }
+  try {
+    it->second.store(*this, value);
+  } catch (const std::invalid_argument &expected) {
+    throw Error("configuration key '" + std::string(key) + "' = " + value.dump() + ": expected " +
+                expected.what());
+  }
+  auto old = std::find_if(assigned.begin(), assigned.end(),
+                          [&](const auto &pair) { return pair.first == key; });
+  if (old != assigned.end())
+    old->second = value.dump();
+  else
+    assigned.emplace_back(key, value.dump());
+  bool decayGiven = std::any_of(assigned.begin(), assigned.end(), [](const auto &pair) {
+    return pair.first == "optimizer.weight_decay" && pair.second != "null";
+  });
+  if (key == "optimizer.type" && !decayGiven)
+    optimizer.weightDecay = optimizer.type == "sgd" ? 0.0 : 1e-2;
+}
+
+void CompileConfig::merge(const json &object) {
+  if (!object.is_object())
+    throw Error("a configuration is a JSON object, not " + std::string(object.type_name()));
+  std::function<void(const std::string &, const json &)> walk = [&](const std::string &prefix,
+                                                                    const json &node) {
+    for (const auto &[name, value] : node.items()) {
+      std::string key = prefix.empty() ? name : prefix + "." + name;
+      if (value.is_object())
+        walk(key, value);
+      else
+        set(key, value);
+    }
+  };
+  walk("", object);
+}
+
+void CompileConfig::mergeFile(const std::string &path) {
+  std::ifstream stream(path);
+  if (!stream)
+    throw Error("cannot read the configuration file " + path);
+  try {
+    merge(json::parse(stream));
+  } catch (const json::exception &error) {
+    throw Error(path + ": " + error.what());
+  } catch (const Error &error) {
+    throw Error(path + ": " + error.what());
+  }
+}
+
+void CompileConfig::setAssignment(std::string_view assignment) {
+  size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos)
+    throw Error("--set " + std::string(assignment) + ": expected key=value");
+  std::string_view text = assignment.substr(equals + 1);
+  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  set(assignment.substr(0, equals), value.is_discarded() ? json(text) : value);
+}
+
+void CompileConfig::validate() const {
+  if (optimizer.nesterov && !(optimizer.type == "sgd" && optimizer.momentum > 0))
+    throw Error("optimizer.nesterov needs optimizer.type=sgd and optimizer.momentum above 0");
+  if (schedule.type != "constant" && schedule.totalSteps <= schedule.warmupSteps)
+    throw Error("optimizer.schedule.type=" + schedule.type +
+                " needs optimizer.schedule.total_steps above " + "warmup_steps, " +
+                std::to_string(schedule.warmupSteps));
+}
+
+std::string CompileConfig::canonical() const {
+  json object = json::object();
+  for (const auto &[name, key] : keyTable())
+    object[name] = key.defaultValue;
+  object["optimizer.weight_decay"] = optimizer.weightDecay;
+  for (const auto &[name, value] : assigned)
+    if (name != "optimizer.weight_decay")
+      object[name] = json::parse(value);
+  return object.dump();
+}
+
+} // namespace regimen

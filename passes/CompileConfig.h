@@ -1,0 +1,93 @@
+//===- CompileConfig.h - The compiler's options -----------------*- C++ -*-===//
+//
+// One struct, filled from a JSON file and `--set key=value`, with the keys of the configuration
+// reference (docs/config.md). Nothing else configures a pass.
+//
+//===----------------------------------------------------------------------===//
+#ifndef REGIMEN_PASSES_COMPILECONFIG_H
+#define REGIMEN_PASSES_COMPILECONFIG_H
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace regimen {
+
+struct OptimizerConfig {
+  /// Parameters whose names match one of `params` (globs over FQNs) take these values instead of
+  /// the optimizer's.
+  struct Group {
+    std::vector<std::string> params;
+    std::optional<double> lr;
+    std::optional<double> weightDecay;
+  };
+
+  std::string type = "adamw"; // adamw, sgd
+  double lr = 1e-3;
+  double weightDecay = 1e-2; // 0 for sgd
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double momentum = 0.0;
+  bool nesterov = false;
+  /// Globs over FQNs of parameters without weight decay.
+  std::vector<std::string> noDecay;
+  std::vector<Group> groups;
+};
+
+struct ScheduleConfig {
+  std::string type = "constant"; // constant, linear, cosine
+  uint64_t warmupSteps = 0;
+  uint64_t totalSteps = 0;
+  double minLr = 0.0;
+};
+
+struct TargetConfig {
+  std::string device = "cpu";
+  std::string arch = "native";
+  uint32_t threads = 1;
+};
+
+struct CompileConfig {
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  TargetConfig target;
+  /// Largest bucket of parameters, in bytes.
+  uint64_t bucketBytes = 25ull << 20;
+  /// Largest global gradient norm; none leaves gradients as they are.
+  std::optional<double> clipGradNorm;
+  /// Micro-steps of a step.
+  uint32_t accumulate = 1;
+  /// The output that is the loss: its index, or its name in the graph signature.
+  std::variant<int64_t, std::string> loss = int64_t(0);
+  /// False is the reference path: every op its ATen kernel, no rewrite that changes bits.
+  bool fuse = true;
+
+  /// Sets `key` (dotted, as in the reference) to `value`. Throws Error for an unknown key (naming
+  /// the nearest known one), a value of the wrong kind or range, and a value that asks for a
+  /// feature that is not built.
+  void set(std::string_view key, const nlohmann::json &value);
+  /// Sets every key of a JSON object, nested or dotted.
+  void merge(const nlohmann::json &object);
+  /// Reads a JSON file and merges it. Throws Error with the file's name.
+  void mergeFile(const std::string &path);
+  /// Applies "key=value", whose value is JSON or else a bare string.
+  void setAssignment(std::string_view assignment);
+  /// Checks what only the whole configuration shows. Throws Error.
+  void validate() const;
+  /// All keys with their values, sorted, as one line of JSON.
+  std::string canonical() const;
+
+private:
+  /// Explicitly set values by key, for canonical() and for defaults that depend on the optimizer's
+  /// type.
+  std::vector<std::pair<std::string, std::string>> assigned;
+};
+
+} // namespace regimen
+
+#endif // REGIMEN_PASSES_COMPILECONFIG_H
