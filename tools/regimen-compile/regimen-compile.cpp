@@ -1,0 +1,195 @@
+//===- regimen-compile.cpp - An exported graph to a training plan ---------===//
+#include "formats/Error.h"
+#include "formats/plan/Plan.h"
+#include "formats/pt2/ExportedProgram.h"
+#include "passes/CompileConfig.h"
+#include "passes/Pipelines.h"
+#include "passes/emit/EmitPlan.h"
+#include "passes/import/ImportPt2.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/Support/raw_ostream.h"
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fmt/core.h>
+#include <unistd.h>
+
+using namespace regimen;
+
+namespace {
+
+constexpr const char *footer = R"(Examples:
+  regimen-compile gpt2.pt2 -o gpt2.plan
+  regimen-compile gpt2.pt2 -o gpt2.plan --set optimizer.lr=3e-4 --set accumulate=4
+  regimen-compile gpt2.pt2 -o gpt2.plan --config train.json --dim input_ids.0=8 --dim input_ids.1=512
+  regimen-compile gpt2.pt2 --compile-to=autodiff          prints the IR after that stage
+
+Configuration keys are listed in docs/config.md.)";
+
+struct Options {
+  std::string model;
+  std::string output;
+  std::string config;
+  std::vector<std::string> assignments;
+  std::vector<std::string> dims;
+  std::string compileTo = "emit";
+  bool timing = false;
+};
+
+/// "input_ids.0=4" to {"input_ids.0", 4}.
+std::pair<std::string, int64_t> parseDim(const std::string &text) {
+  size_t equals = text.find('=');
+  int64_t value = 0;
+  const char *end = text.data() + text.size();
+  if (equals == std::string::npos ||
+      std::from_chars(text.data() + equals + 1, end, value).ptr != end || value < 1)
+    throw Error("--dim " + text + ": expected INPUT.AXIS=N with N at least 1, e.g. input_ids.0=8");
+  return {text.substr(0, equals), value};
+}
+
+/// Prints a diagnostic as one message: what, then where it is in the model.
+class DiagnosticPrinter {
+public:
+  explicit DiagnosticPrinter(mlir::MLIRContext &context)
+      : handler(&context, [this](mlir::Diagnostic &diagnostic) { print(diagnostic); }) {}
+
+  bool sawError() const { return errors > 0; }
+
+private:
+  void print(mlir::Diagnostic &diagnostic) {
+    bool error = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error;
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark)
+      return;
+    // The first error says it; what follows from it would only hide it.
+    if (error && errors++ > 0)
+      return;
+    llvm::errs() << "regimen-compile: " << (error ? "error: " : "warning: ") << diagnostic.str();
+    printLocation(diagnostic.getLocation());
+    for (mlir::Diagnostic &note : diagnostic.getNotes())
+      llvm::errs() << "\n  " << note.str();
+    llvm::errs() << "\n";
+  }
+
+  static void printLocation(mlir::Location location) {
+    if (auto named = llvm::dyn_cast<mlir::NameLoc>(location)) {
+      llvm::errs() << "\n  in layer '" << named.getName().getValue() << "'";
+      location = named.getChildLoc();
+    }
+    if (auto file = llvm::dyn_cast<mlir::FileLineColLoc>(location))
+      llvm::errs() << "\n  at " << file.getFilename().getValue() << ":" << file.getLine();
+  }
+
+  unsigned errors = 0;
+  mlir::ScopedDiagnosticHandler handler;
+};
+
+/// Runs the compiler; returns false after a diagnostic.
+bool compile(const Options &options) {
+  auto start = std::chrono::steady_clock::now();
+  Stage last = parseStage(options.compileTo);
+  if (last == Stage::Emit && options.output.empty())
+    throw Error("no output: give -o OUT.plan, or --compile-to=STAGE to print a stage's IR");
+  CompileConfig config;
+  if (!options.config.empty())
+    config.mergeFile(options.config);
+  for (const std::string &assignment : options.assignments)
+    config.setAssignment(assignment);
+  config.validate();
+
+  pt2::Archive archive = pt2::Archive::open(options.model);
+  pt2::ExportedProgram program = pt2::ExportedProgram::load(archive);
+
+  mlir::DialectRegistry registry;
+  registerAllDialects(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  DiagnosticPrinter diagnostics(context);
+
+  passes::ImportOptions importOptions;
+  for (const std::string &dim : options.dims)
+    if (!importOptions.dims.insert(parseDim(dim)).second)
+      throw Error("--dim " + dim + ": this axis is given twice");
+  importOptions.loss = config.loss;
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      passes::importProgram(archive, program, importOptions, context);
+  if (!module)
+    return false;
+
+  mlir::PassManager passManager(&context);
+  mlir::DefaultTimingManager timing;
+  timing.setEnabled(options.timing);
+  mlir::TimingScope scope = timing.getRootScope();
+  if (options.timing)
+    passManager.enableTiming(scope);
+  for (Stage stage :
+       {Stage::Import, Stage::Autodiff, Stage::Shard, Stage::Schedule, Stage::Allocate})
+    if (stage <= last)
+      buildStage(passManager, stage, config);
+  if (failed(passManager.run(*module)))
+    return false;
+  if (last != Stage::Emit) {
+    mlir::OpPrintingFlags flags;
+    flags.elideLargeElementsAttrs(16);
+    module->print(llvm::outs(), flags);
+    llvm::outs() << "\n";
+    return !diagnostics.sawError();
+  }
+
+  passes::EmitOptions emitOptions;
+  emitOptions.modelPath = options.model;
+  emitOptions.planPath = options.output;
+  plan::fb::PlanT plan = passes::emitPlan(*module, config, archive, program, emitOptions);
+  plan::write(plan, options.output);
+
+  plan::MemoryReport memory = plan::memory(plan);
+  size_t instructions = 0;
+  for (const auto &emitted : plan.programs)
+    instructions += emitted->instructions.size();
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  fmt::print("{}: {} parameters, {} programs, {} instructions, peak {:.2f} MiB ({:.3f}x the lower "
+             "bound), {:.2f} s\n",
+             options.output, plan.parameters.size(), plan.programs.size(), instructions,
+             memory.predictedPeak / 1048576.0,
+             memory.lowerBound ? double(memory.predictedPeak) / double(memory.lowerBound) : 1.0,
+             seconds.count());
+  return true;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  CLI::App app{"Compiles an exported PyTorch graph (.pt2) into a training plan."};
+  app.footer(footer);
+  Options options;
+  app.add_option("model", options.model, "Exported graph, a .pt2 archive")
+      ->required()
+      ->type_name("MODEL.pt2");
+  app.add_option("-o,--output", options.output, "Plan file to write")->type_name("OUT.plan");
+  app.add_option("--config", options.config, "Configuration, a JSON file")->type_name("FILE.json");
+  app.add_option("--set", options.assignments, "Sets one configuration key; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_option("--dim", options.dims, "Fixes a dynamic axis of an input; may be repeated")
+      ->type_name("INPUT.AXIS=N")
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_option("--compile-to", options.compileTo, "Stops after a stage and prints its IR")
+      ->type_name("STAGE")
+      ->capture_default_str();
+  app.add_flag("--timing", options.timing, "Reports how long each pass took");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    return compile(options) ? 0 : 1;
+  } catch (const std::exception &error) {
+    llvm::errs() << "regimen-compile: error: " << error.what() << "\n";
+    return 1;
+  }
+}
