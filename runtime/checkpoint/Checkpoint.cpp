@@ -1,0 +1,287 @@
+//===- Checkpoint.cpp -----------------------------------------------------===//
+#include "runtime/checkpoint/Checkpoint.h"
+
+#include "formats/AtomicFile.h"
+#include "formats/Error.h"
+#include "formats/safetensors/Safetensors.h"
+#include "runtime/checkpoint/Weights.h"
+#include "runtime/data/Types.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <optional>
+#include <unistd.h>
+
+namespace regimen::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kFormat = 1;
+constexpr const char *kTrainingFile = "training.json";
+constexpr const char *kIndexFile = "model.safetensors.index.json";
+constexpr const char *kModelFile = "model.safetensors";
+
+/// A tensor of the plan under its name in a file.
+struct Saved {
+  std::string name;
+  uint32_t tensor;
+};
+
+uint64_t bytesOf(const plan::fb::PlanT &plan, uint32_t index) {
+  const plan::fb::TensorT &tensor = *plan.tensors[index];
+  return static_cast<uint64_t>(plan::numElements(tensor)) * plan::elementBytes(tensor.dtype);
+}
+
+std::vector<Saved> modelTensors(const plan::fb::PlanT &plan) {
+  std::vector<Saved> tensors;
+  for (const auto &parameter : plan.parameters)
+    tensors.push_back({parameter->name, parameter->tensor});
+  for (const auto &buffer : plan.module_buffers)
+    if (buffer->persistent)
+      tensors.push_back({buffer->name, buffer->tensor});
+  return tensors;
+}
+
+std::vector<Saved> optimizerTensors(const plan::fb::PlanT &plan) {
+  std::vector<Saved> tensors;
+  for (const auto &parameter : plan.parameters)
+    for (const auto &state : parameter->states)
+      tensors.push_back({state->slot + "/" + parameter->name, state->tensor});
+  return tensors;
+}
+
+void writeTensors(const fs::path &path, Executor &executor, std::span<const Saved> tensors) {
+  std::vector<safetensors::TensorInfo> infos;
+  for (const Saved &saved : tensors) {
+    const plan::fb::TensorT &tensor = *executor.plan().tensors[saved.tensor];
+    infos.push_back({saved.name, toSafetensors(tensor.dtype), tensor.sizes});
+  }
+  safetensors::Writer writer(path, infos, {{"format", "pt"}});
+  for (const Saved &saved : tensors)
+    writer.write(saved.name, executor.memory().copyOut(saved.tensor));
+  writer.finish();
+}
+
+void writeText(const fs::path &path, const std::string &text) {
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+json readJson(const fs::path &path) {
+  std::ifstream stream(path);
+  json value = json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!stream || !value.is_object())
+    throw Error(path.string() + " cannot be read or is damaged; resume from another checkpoint");
+  return value;
+}
+
+/// Writes the model's files into a folder and returns their names, the one to open first in front.
+std::vector<std::string> writeModel(const fs::path &folder, Executor &executor, uint64_t limit) {
+  std::vector<Saved> tensors = modelTensors(executor.plan());
+  std::vector<std::vector<Saved>> parts(1);
+  uint64_t total = 0, part = 0;
+  for (const Saved &saved : tensors) {
+    uint64_t bytes = bytesOf(executor.plan(), saved.tensor);
+    if (part > 0 && part + bytes > limit) {
+      parts.emplace_back();
+      part = 0;
+    }
+    parts.back().push_back(saved);
+    part += bytes;
+    total += bytes;
+  }
+  if (parts.size() == 1) {
+    writeTensors(folder / kModelFile, executor, parts.front());
+    return {kModelFile};
+  }
+  std::vector<std::string> names{kIndexFile};
+  json map = json::object();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    names.push_back(fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, parts.size()));
+    writeTensors(folder / names.back(), executor, parts[i]);
+    for (const Saved &saved : parts[i])
+      map[saved.name] = names.back();
+  }
+  writeText(folder / kIndexFile, json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
+  return names;
+}
+
+void syncFolder(const fs::path &folder) {
+  int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  fsync(fd);
+  close(fd);
+}
+
+/// Turns DIR/name to DIR/step-N/name, at once. Only links are replaced.
+void turnLink(const fs::path &folder, const std::string &name, const std::string &step) {
+  fs::path link = folder / name, fresh = folder / ("." + name + ".new");
+  if (fs::exists(fs::symlink_status(link)) && !fs::is_symlink(fs::symlink_status(link)))
+    throw Error(link.string() + " is a file, not the link that --save makes there; move it away");
+  std::error_code ignored;
+  fs::remove(fresh, ignored);
+  fs::create_symlink(fs::path(step) / name, fresh);
+  fs::rename(fresh, link);
+}
+
+/// Removes links of a former checkpoint to files that this one does not have.
+void dropStaleLinks(const fs::path &folder, const std::vector<std::string> &names) {
+  std::vector<fs::path> stale;
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder)) {
+    std::string name = entry.path().filename().string();
+    if (entry.is_symlink() && name.starts_with("model") && std::find(names.begin(), names.end(), name) == names.end())
+      stale.push_back(entry.path());
+  }
+  for (const fs::path &path : stale)
+    fs::remove(path);
+}
+
+/// A folder that is removed unless kept.
+class TemporaryFolder {
+public:
+  explicit TemporaryFolder(fs::path path) : path(std::move(path)) {
+    fs::remove_all(this->path);
+    fs::create_directory(this->path);
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path.empty())
+      fs::remove_all(path, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder &) = delete;
+  TemporaryFolder &operator=(const TemporaryFolder &) = delete;
+  /// Moves it to its final name, in place of what is there.
+  void moveTo(const fs::path &target) {
+    fs::path old = target;
+    old += ".old";
+    fs::remove_all(old);
+    if (fs::exists(target))
+      fs::rename(target, old);
+    fs::rename(path, target);
+    path.clear();
+    fs::remove_all(old);
+  }
+  fs::path path;
+};
+
+std::optional<uint64_t> stepOf(const fs::path &folder) {
+  std::string name = folder.filename().string();
+  if (!name.starts_with("step-") || name.size() == 5 || name.find_first_not_of("0123456789", 5) != std::string::npos ||
+      name.size() > 5 + 18)
+    return std::nullopt;
+  return std::stoull(name.substr(5));
+}
+
+fs::path newestCheckpoint(const fs::path &folder) {
+  if (fs::exists(folder / kTrainingFile))
+    return folder;
+  std::optional<uint64_t> newest;
+  if (fs::is_directory(folder))
+    for (const fs::directory_entry &entry : fs::directory_iterator(folder))
+      if (std::optional<uint64_t> step = stepOf(entry.path()); step && (!newest || *step > *newest))
+        newest = step;
+  if (!newest)
+    throw Error("--resume: there is no checkpoint (step-N) in " + folder.string());
+  return folder / fmt::format("step-{}", *newest);
+}
+
+[[noreturn]] void failSaving(const fs::path &folder, const std::string &why) {
+  throw Error("cannot save a checkpoint in " + folder.string() + ": " + why + "; checkpoints saved before are whole");
+}
+
+void setAll(Executor &executor, const std::vector<Saved> &tensors, const fs::path &path) {
+  safetensors::Collection collection = safetensors::Collection::open(path);
+  for (const Saved &saved : tensors) {
+    const safetensors::TensorView *view = collection.find(saved.name);
+    if (!view)
+      throw Error("checkpoint " + path.string() + " has no tensor '" + saved.name + "', which the plan needs");
+    setFrom(executor, saved.tensor, *view, saved.name, "checkpoint " + path.string());
+  }
+}
+
+} // namespace
+
+void prepareSaving(const fs::path &folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error || access(folder.c_str(), W_OK | X_OK) != 0)
+    failSaving(folder, error ? error.message() : std::strerror(errno));
+  if (fs::path link = folder / kModelFile; fs::exists(fs::symlink_status(link)) && !fs::is_symlink(fs::symlink_status(link)))
+    failSaving(folder, link.string() + " is a file, not the link that --save makes there; move it away");
+}
+
+void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingState &state, uint64_t modelFileBytes) {
+  const plan::fb::PlanT &plan = executor.plan();
+  try {
+    std::string step = fmt::format("step-{}", state.step);
+    TemporaryFolder temporary(folder / ("." + step + ".new"));
+    std::vector<std::string> names = writeModel(temporary.path, executor, modelFileBytes);
+    writeTensors(temporary.path / "optimizer-00001-of-00001.safetensors", executor, optimizerTensors(plan));
+    json meta{{"format", kFormat},
+              {"model", plan.model},
+              {"optimizer", plan.training->optimizer},
+              {"step", state.step},
+              {"updates", state.updates},
+              {"blocks", state.blocks},
+              {"seed", state.seed},
+              {"shuffle", state.shuffle},
+              {"optimizer_files", {"optimizer-00001-of-00001.safetensors"}}};
+    writeText(temporary.path / kTrainingFile, meta.dump(1) + "\n");
+    temporary.moveTo(folder / step);
+    for (const std::string &name : names)
+      turnLink(folder, name, step);
+    dropStaleLinks(folder, names);
+    syncFolder(folder);
+  } catch (const fs::filesystem_error &error) {
+    failSaving(folder, error.code().message() + " (" + error.path1().string() + ")");
+  } catch (const Error &error) {
+    failSaving(folder, error.what());
+  }
+}
+
+TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
+  fs::path checkpoint = newestCheckpoint(folder);
+  json meta = readJson(checkpoint / kTrainingFile);
+  const plan::fb::PlanT &plan = executor.plan();
+  TrainingState state;
+  std::vector<std::string> optimizerFiles;
+  try {
+    if (meta.at("format").get<int>() != kFormat)
+      throw Error(checkpoint.string() + " is of a format that this version does not read; update Regimen");
+    if (std::string optimizer = meta.at("optimizer"); optimizer != plan.training->optimizer)
+      throw Error("checkpoint " + checkpoint.string() + " was trained with " + optimizer + ", the plan uses " +
+                  plan.training->optimizer + "; start from its weights with --weights instead");
+    state = {meta.at("step"), meta.at("updates"), meta.at("blocks"), meta.at("seed"), meta.at("shuffle")};
+    optimizerFiles = meta.at("optimizer_files").get<std::vector<std::string>>();
+  } catch (const json::exception &error) {
+    throw Error((checkpoint / kTrainingFile).string() + " is damaged (" + error.what() +
+                "); resume from another checkpoint");
+  }
+  fs::path index = checkpoint / kIndexFile;
+  setAll(executor, modelTensors(plan), fs::exists(index) ? checkpoint : checkpoint / kModelFile);
+  if (optimizerFiles.size() != 1 || fs::path(optimizerFiles[0]).filename() != optimizerFiles[0])
+    throw Error("checkpoint " + checkpoint.string() +
+                " has optimizer states of several ranks, which this version does not merge; resume it on as many ranks");
+  setAll(executor, optimizerTensors(plan), checkpoint / optimizerFiles[0]);
+  return state;
+}
+
+void dumpGradients(const fs::path &path, Executor &executor) {
+  std::vector<Saved> gradients;
+  for (const auto &parameter : executor.plan().parameters)
+    if (parameter->gradient >= 0)
+      gradients.push_back({parameter->name, static_cast<uint32_t>(parameter->gradient)});
+  writeTensors(path, executor, gradients);
+}
+
+} // namespace regimen::runtime

@@ -1,0 +1,221 @@
+//===- Executor.cpp -------------------------------------------------------===//
+#include "runtime/executor/Executor.h"
+
+#include "formats/Error.h"
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+
+namespace regimen::runtime {
+
+using plan::fb::Body;
+using plan::fb::Lane;
+
+/// A program with everything that running it needs.
+struct Executor::Program {
+  struct Step {
+    Body kind;
+    Queue *lane;
+    Event *event; // Record, Wait
+    Task task;    // Call, LoadInput
+  };
+  explicit Program(const plan::fb::PlanT &plan, const plan::fb::ProgramT &source) : source(source), touched(plan) {}
+
+  const plan::fb::ProgramT &source;
+  std::vector<Step> steps;
+  std::vector<std::unique_ptr<BoundCall>> calls;
+  std::vector<std::unique_ptr<Event>> events;
+  std::vector<double> registers;
+  Extents touched;
+};
+
+Executor::Executor(const plan::fb::PlanT &plan, Device &device)
+    : thePlan(plan), device(device), planMemory(plan, device) {
+  std::array<size_t, static_cast<size_t>(Lane::MAX) + 1> longest{};
+  for (const auto &program : plan.programs) {
+    std::array<size_t, static_cast<size_t>(Lane::MAX) + 1> lengths{};
+    for (const auto &instruction : program->instructions) {
+      size_t lane = static_cast<size_t>(instruction->lane);
+      longest[lane] = std::max(longest[lane], ++lengths[lane]);
+    }
+  }
+  for (size_t lane = 0; lane < lanes.size(); ++lane)
+    if (longest[lane] > 0)
+      lanes[lane] =
+          device.createQueue(lane == static_cast<size_t>(Lane::Compute) ? QueueKind::Inline : QueueKind::Concurrent,
+                             longest[lane]);
+  KernelTable kernels;
+  at::AutoDispatchBelowADInplaceOrView guard;
+  for (size_t i = 0; i < plan.programs.size(); ++i)
+    bind(i, kernels);
+  // Learning what the calls allocate ran them on zeros.
+  planMemory.clear();
+  for (const auto &constant : plan.constants)
+    planMemory.copyIn(constant->tensor, std::as_bytes(std::span(constant->data)));
+}
+
+Executor::~Executor() = default;
+
+std::string Executor::where(size_t program, size_t index) const {
+  const plan::fb::ProgramT &source = *thePlan.programs[program];
+  const plan::fb::InstructionT &instruction = *source.instructions[index];
+  std::string text = "instruction " + std::to_string(index) + " of " + source.name;
+  if (instruction.location >= thePlan.locations.size())
+    return text;
+  const plan::fb::LocationT &location = *thePlan.locations[instruction.location];
+  std::string detail = location.op;
+  auto add = [&](const std::string &part) { detail += (detail.empty() || part.empty() ? "" : ", ") + part; };
+  add(location.layer.empty() ? "" : "layer " + location.layer);
+  add(location.file.empty() ? "" : location.file + ":" + std::to_string(location.line));
+  return detail.empty() ? text : text + " (" + detail + ")";
+}
+
+void Executor::bind(size_t index, KernelTable &kernels) {
+  const plan::fb::ProgramT &source = *thePlan.programs[index];
+  auto bound = std::make_unique<Program>(thePlan, source);
+  bound->registers.resize(source.scalars.size());
+  for (uint32_t event = 0; event < source.events; ++event)
+    bound->events.push_back(device.createEvent());
+  bound->steps.reserve(source.instructions.size());
+  for (size_t i = 0; i < source.instructions.size(); ++i) {
+    const plan::fb::InstructionT &instruction = *source.instructions[i];
+    Program::Step step{instruction.body.type, lanes[static_cast<size_t>(instruction.lane)].get(), nullptr, {}};
+    if (const plan::fb::RecordT *record = instruction.body.AsRecord())
+      step.event = bound->events.at(record->event).get();
+    else if (const plan::fb::WaitT *wait = instruction.body.AsWait())
+      step.event = bound->events.at(wait->event).get();
+    else
+      step.task = makeTask(*bound, index, i, kernels);
+    bound->steps.push_back(std::move(step));
+  }
+  programs.push_back(std::move(bound));
+}
+
+Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTable &kernels) {
+  const plan::fb::InstructionT &instruction = *bound.source.instructions[index];
+  if (const plan::fb::LoadInputT *load = instruction.body.AsLoadInput()) {
+    uint32_t tensorIndex = bound.source.inputs.at(load->input)->tensor;
+    const at::Tensor &tensor = planMemory.tensors().at(tensorIndex);
+    if (!tensor.is_contiguous())
+      throw Error(where(program, index) + ": an input must be contiguous; compile the model again");
+    bound.touched.addTensor(tensorIndex);
+    return [this, &bound, program, index, input = load->input,
+            destination = std::span(static_cast<std::byte *>(tensor.mutable_data_ptr()), tensor.nbytes())] {
+      Clock::time_point begin = tracer ? Clock::now() : Clock::time_point();
+      currentInputs->load(bound.source, input, destination);
+      if (tracer)
+        tracer->instruction(program, index, begin, Clock::now());
+    };
+  }
+  const plan::fb::CallT *call = instruction.body.AsCall();
+  if (!call)
+    throw Error(where(program, index) + " is of a kind that this runtime does not know; update Regimen");
+  for (const auto &argument : call->args) {
+    if (argument->kind == plan::fb::ArgKind::Tensor)
+      bound.touched.addTensor(argument->tensor);
+    for (int32_t tensor : argument->tensors)
+      if (tensor >= 0)
+        bound.touched.addTensor(static_cast<size_t>(tensor));
+  }
+  for (uint32_t result : call->results)
+    bound.touched.addTensor(result);
+  std::span<std::byte> scratch;
+  if (call->scratch >= 0) {
+    scratch = planMemory.buffer(static_cast<size_t>(call->scratch));
+    bound.touched.addBuffer(static_cast<size_t>(call->scratch));
+  }
+  std::string place = where(program, index);
+  CallSite site{*call, *thePlan.kernels.at(call->kernel), planMemory.tensors(), scratch, place};
+  std::unique_ptr<BoundCall> made;
+  try {
+    made = kernels.bind(site);
+    made->prepare();
+  } catch (const c10::Error &error) {
+    throw Error(place + ": " + error.what_without_backtrace());
+  }
+  BoundCall *kernel = made.get();
+  bound.calls.push_back(std::move(made));
+  const bool beside = instruction.lane != Lane::Compute;
+  return [this, kernel, &bound, program, index, beside] {
+    // Lanes beside the caller's have their own dispatch state.
+    std::optional<at::AutoDispatchBelowADInplaceOrView> guard;
+    if (beside)
+      guard.emplace();
+    Clock::time_point begin = tracer ? Clock::now() : Clock::time_point();
+    try {
+      kernel->run(bound.registers);
+    } catch (const c10::Error &error) {
+      throw Error(where(program, index) + ": " + error.what_without_backtrace());
+    }
+    if (tracer)
+      tracer->instruction(program, index, begin, Clock::now());
+  };
+}
+
+void Executor::issue(Program &bound) {
+  for (Program::Step &step : bound.steps) {
+    switch (step.kind) {
+    case Body::Record:
+      step.lane->record(*step.event);
+      break;
+    case Body::Wait:
+      step.lane->wait(*step.event);
+      break;
+    default:
+      step.lane->launch(step.task);
+    }
+  }
+}
+
+void Executor::run(size_t index, const Hypers &hypers, InputLoader &inputs) {
+  Program &bound = *programs.at(index);
+  currentInputs = &inputs;
+  evaluateScalars(bound.source, hypers, bound.registers);
+  for (const std::unique_ptr<Event> &event : bound.events)
+    event->reset();
+  at::AutoDispatchBelowADInplaceOrView guard;
+  UnplannedMemory::setCounting(true);
+  std::exception_ptr failure;
+  try {
+    issue(bound);
+  } catch (...) {
+    failure = std::current_exception();
+    for (const std::unique_ptr<Queue> &lane : lanes)
+      if (lane)
+        lane->cancel();
+  }
+  for (const std::unique_ptr<Queue> &lane : lanes) {
+    try {
+      if (lane)
+        lane->synchronize();
+    } catch (...) {
+      // The first failure explains the others.
+      if (!failure)
+        failure = std::current_exception();
+    }
+  }
+  UnplannedMemory::setCounting(false);
+  planMemory.touched.merge(bound.touched);
+  if (failure)
+    std::rethrow_exception(failure);
+}
+
+double Executor::scalar(size_t index) const {
+  const at::Tensor &tensor = planMemory.tensors().at(index);
+  if (tensor.numel() != 1)
+    throw Error("tensor " + std::to_string(index) + " of the plan is not a scalar; compile the model again");
+  at::AutoDispatchBelowADInplaceOrView guard;
+  return tensor.item().toDouble();
+}
+
+uint64_t Executor::copiedResults() const {
+  uint64_t copied = 0;
+  for (const std::unique_ptr<Program> &program : programs)
+    for (const std::unique_ptr<BoundCall> &call : program->calls)
+      copied += call->copiedResults();
+  return copied;
+}
+
+} // namespace regimen::runtime

@@ -1,0 +1,75 @@
+//===- Moves.cpp - Copies, fills and gradients of windows -----------------===//
+#include "runtime/kernels/OwnKernels.h"
+
+#include <algorithm>
+
+namespace regimen::runtime {
+namespace {
+
+/// Zeros `whole` and copies `grad` into `window`, a view of it.
+std::unique_ptr<BoundCall> scatterWindow(at::Tensor grad, at::Tensor whole, at::Tensor window) {
+  return makeCall([grad = std::move(grad), whole = std::move(whole), window = std::move(window)](Registers) {
+    whole.zero_();
+    window.copy_(grad);
+  });
+}
+
+int64_t axisOf(const OwnOperands &operands, size_t argument, const at::Tensor &whole) {
+  int64_t axis = operands.integer(argument);
+  if (axis < 0)
+    axis += whole.dim();
+  if (axis < 0 || axis >= whole.dim())
+    operands.fail("has no axis " + std::to_string(axis));
+  return axis;
+}
+
+void expectSizes(const OwnOperands &operands, at::IntArrayRef have, at::IntArrayRef want, const char *what) {
+  if (have != want)
+    operands.fail(std::string("has ") + what + " of another shape than the plan declares");
+}
+
+} // namespace
+
+std::unique_ptr<BoundCall> bindSliceBackward(const OwnOperands &operands) {
+  operands.expectCounts(6, 1);
+  const at::Tensor &grad = operands.tensor(0), &whole = operands.result(0);
+  expectSizes(operands, whole.sizes(), operands.integers(1), "a result");
+  int64_t axis = axisOf(operands, 2, whole), size = whole.size(axis);
+  auto clamp = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + size : at, 0, size); };
+  int64_t start = clamp(operands.integerOr(3, 0)), end = clamp(operands.integerOr(4, size));
+  int64_t step = operands.integer(5);
+  if (step < 1)
+    operands.fail("needs a positive step");
+  at::Tensor window = whole.slice(axis, start, std::max(start, end), step);
+  expectSizes(operands, window.sizes(), grad.sizes(), "a gradient");
+  return scatterWindow(grad, whole, window);
+}
+
+std::unique_ptr<BoundCall> bindSelectBackward(const OwnOperands &operands) {
+  operands.expectCounts(4, 1);
+  const at::Tensor &grad = operands.tensor(0), &whole = operands.result(0);
+  expectSizes(operands, whole.sizes(), operands.integers(1), "a result");
+  int64_t axis = axisOf(operands, 2, whole), index = operands.integer(3);
+  if (index < -whole.size(axis) || index >= whole.size(axis))
+    operands.fail("has no index " + std::to_string(index));
+  at::Tensor window = whole.select(axis, index);
+  expectSizes(operands, window.sizes(), grad.sizes(), "a gradient");
+  return scatterWindow(grad, whole, window);
+}
+
+std::unique_ptr<BoundCall> bindCopy(const OwnOperands &operands) {
+  operands.expectCounts(1, 1);
+  at::Tensor source = operands.tensor(0), destination = operands.result(0);
+  if (source.sizes() != destination.sizes())
+    source = source.expand(destination.sizes());
+  return makeCall([source, destination](Registers) { destination.copy_(source); });
+}
+
+std::unique_ptr<BoundCall> bindFill(const OwnOperands &operands) {
+  operands.expectCounts(1, 1);
+  return makeCall([value = operands.number(0), destination = operands.result(0)](Registers registers) {
+    destination.fill_(value.get(registers));
+  });
+}
+
+} // namespace regimen::runtime

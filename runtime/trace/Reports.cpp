@@ -1,0 +1,74 @@
+//===- Reports.cpp --------------------------------------------------------===//
+#include "runtime/trace/Reports.h"
+
+#include "formats/AtomicFile.h"
+#include "formats/Error.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <sys/resource.h>
+
+namespace regimen::runtime {
+namespace {
+
+template <typename Number> std::string decimal(Number number) {
+  if (!std::isfinite(number))
+    return "null";
+  std::array<char, 64> text{};
+  auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+  return {text.data(), end};
+}
+
+} // namespace
+
+std::string toJson(const StepMetrics &metrics) {
+  return fmt::format("{{\"step\": {}, \"loss\": {}, \"grad_norm\": {}, \"lr\": {}, \"step_ms\": {:.3f}, \"samples\": {}, "
+                     "\"bytes_sent\": {}, \"loss_scale\": {}, \"skipped\": {}}}",
+                     metrics.step, decimal(static_cast<float>(metrics.loss)),
+                     decimal(static_cast<float>(metrics.gradNorm)), decimal(metrics.lr), metrics.stepMs, metrics.samples,
+                     metrics.bytesSent, decimal(metrics.lossScale), metrics.skipped);
+}
+
+MetricsWriter::MetricsWriter(const std::filesystem::path &path, bool append)
+    : path(path.string()), file(std::fopen(path.c_str(), append ? "ae" : "we")) {
+  if (!file)
+    throw Error("cannot write metrics to " + this->path + ": " + std::strerror(errno));
+}
+
+void MetricsWriter::write(const StepMetrics &metrics) {
+  std::string line = toJson(metrics) + "\n";
+  if (std::fwrite(line.data(), 1, line.size(), file.get()) != line.size() || std::fflush(file.get()) != 0)
+    throw Error("cannot write metrics to " + path + ": " + std::strerror(errno));
+}
+
+std::string memoryReport(const Executor &executor) {
+  plan::MemoryReport planned = plan::memory(executor.plan());
+  nlohmann::ordered_json categories = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < plan::kCategories; ++i)
+    categories[std::string(plan::name(static_cast<plan::fb::Category>(i)))] = planned.categories[i];
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  nlohmann::ordered_json rank{{"rank", 0},
+                              {"predicted_peak", planned.predictedPeak},
+                              {"measured_peak", executor.measuredPeak()},
+                              {"unplanned_bytes", executor.unplannedBytes()},
+                              {"peak_rss", static_cast<uint64_t>(usage.ru_maxrss) * 1024},
+                              {"host_peak", executor.measuredHostPeak()},
+                              {"nvme_bytes", 0},
+                              {"copied_results", executor.copiedResults()},
+                              {"categories", categories}};
+  return nlohmann::ordered_json{{"ranks", {rank}}}.dump(1) + "\n";
+}
+
+void writeReport(const std::filesystem::path &path, const std::string &text) {
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+} // namespace regimen::runtime

@@ -1,0 +1,55 @@
+//===- Reports.h - Metrics and memory figures -----------------------------===//
+#ifndef REGIMEN_RUNTIME_TRACE_REPORTS_H
+#define REGIMEN_RUNTIME_TRACE_REPORTS_H
+
+#include "runtime/executor/Executor.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace regimen::runtime {
+
+/// What a step tells.
+struct StepMetrics {
+  uint64_t step = 0; // completed steps, so the first is 1
+  double loss = 0;   // mean over micro-steps
+  double gradNorm = 0;
+  double lr = 0; // of the first group
+  double stepMs = 0;
+  uint64_t samples = 0; // consumed by this step, all ranks
+  uint64_t bytesSent = 0;
+  double lossScale = 1;
+  bool skipped = false;
+};
+
+/// One JSON object on a line. Loss and norm are the shortest decimals that read back as the same fp32 number; what is
+/// not finite is null.
+std::string toJson(const StepMetrics &metrics);
+
+/// Appends metrics to a file, line by line, each on disk's way when the step is done.
+class MetricsWriter {
+public:
+  /// With `append`, keeps what an earlier run wrote.
+  MetricsWriter(const std::filesystem::path &path, bool append);
+  void write(const StepMetrics &metrics);
+
+private:
+  struct Close {
+    void operator()(std::FILE *file) const { std::fclose(file); }
+  };
+  std::string path;
+  std::unique_ptr<std::FILE, Close> file;
+};
+
+/// The memory report of one rank as JSON text : {"ranks": [{"rank": 0, ...}]}.
+std::string memoryReport(const Executor &executor);
+
+/// Writes text as a whole file.
+void writeReport(const std::filesystem::path &path, const std::string &text);
+
+} // namespace regimen::runtime
+
+#endif // REGIMEN_RUNTIME_TRACE_REPORTS_H
