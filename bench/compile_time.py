@@ -11,9 +11,10 @@ import statistics
 import tempfile
 import time
 
-import common
 import torch
 import transformers
+
+import common
 
 
 def models() -> dict[str, tuple[transformers.PreTrainedModel, int]]:
@@ -42,9 +43,7 @@ def main() -> int:
             wall, cpu = [], []
             for _ in range(args.runs):
                 start = time.monotonic()
-                cpu.append(
-                    common.cpu_seconds([args.bin / "regimen-compile", archive, "-o", archive.with_suffix(".plan")])
-                )
+                cpu.append(common.cpu_seconds([args.bin / "regimen-compile", archive, "-o", archive.with_suffix(".plan")]))
                 wall.append(time.monotonic() - start)
             rows.append([name, f"{statistics.median(wall):.2f}", f"{statistics.median(cpu):.2f}", f"{max(wall):.2f}"])
             print(f"{name}: {wall}", flush=True)

@@ -13,9 +13,10 @@ import statistics
 import sys
 import tempfile
 
-import common
 import torch
 from safetensors.torch import save_file
+
+import common
 
 
 def eager(steps: int, batch: int) -> None:
