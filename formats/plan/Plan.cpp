@@ -157,11 +157,12 @@ fb::PlanT regimen::plan::read(const std::filesystem::path &path) {
   std::vector<std::string> violations = validate(plan);
   if (violations.empty())
     return plan;
-  std::string message = "'" + path.string() + "': not a valid plan:";
+  std::string message = "'";
+  message += path.string() + "': not a valid plan:";
   for (size_t i = 0; i < std::min(violations.size(), kQuoted); ++i)
-    message += "\n  " + violations[i];
+    message.append("\n  ").append(violations[i]);
   if (violations.size() > kQuoted)
-    message += "\n  and " + std::to_string(violations.size() - kQuoted) + " more";
+    message.append("\n  and ").append(std::to_string(violations.size() - kQuoted)).append(" more");
   throw Error(message);
 }
 
@@ -255,10 +256,11 @@ std::string_view regimen::plan::name(fb::DType dtype) {
 }
 
 int64_t regimen::plan::numElements(const fb::TensorT &tensor) {
-  int64_t count = 1;
+  // Unsigned, because sizes before a zero may be anything.
+  uint64_t count = 1;
   for (int64_t size : tensor.sizes)
-    count *= size;
-  return count;
+    count *= static_cast<uint64_t>(size);
+  return static_cast<int64_t>(count);
 }
 
 bool regimen::plan::isContiguous(const fb::TensorT &tensor) {

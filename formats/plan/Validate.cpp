@@ -1,0 +1,316 @@
+//===- Validate.cpp - Layout, lifetimes, order between lanes ---------------===//
+
+#include "formats/plan/Validator.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <tuple>
+
+using namespace regimen;
+using namespace regimen::plan;
+
+static std::string bufferName(const fb::PlanT &plan, uint32_t index) {
+  std::string text = "buffer ";
+  text += std::to_string(index);
+  if (!plan.buffers[index]->name.empty())
+    text += " '" + plan.buffers[index]->name + "'";
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// Layout
+//===----------------------------------------------------------------------===//
+
+/// Sweeps over the instructions of one program (or over nothing, for static buffers) with the live buffers by offset.
+static void sweep(const fb::PlanT &plan, std::vector<uint32_t> &buffers, Violations &violations) {
+  std::stable_sort(buffers.begin(), buffers.end(), [&](uint32_t a, uint32_t b) {
+    return plan.buffers[a]->first < plan.buffers[b]->first;
+  });
+  std::map<uint64_t, uint32_t> byOffset;
+  std::multimap<uint32_t, uint32_t> byLast;
+  for (uint32_t index : buffers) {
+    const fb::BufferT &buffer = *plan.buffers[index];
+    while (!byLast.empty() && byLast.begin()->first < buffer.first) {
+      byOffset.erase(plan.buffers[byLast.begin()->second]->offset);
+      byLast.erase(byLast.begin());
+    }
+    // Those in the map are disjoint, so only the neighbours can meet the new one.
+    auto next = byOffset.lower_bound(buffer.offset);
+    auto clash = byOffset.end();
+    if (next != byOffset.end() && next->first < buffer.offset + buffer.bytes)
+      clash = next;
+    else if (next != byOffset.begin())
+      if (auto previous = std::prev(next);
+          previous->first + plan.buffers[previous->second]->bytes > buffer.offset)
+        clash = previous;
+    if (clash != byOffset.end()) {
+      std::string where = buffer.program == -1
+                              ? "arena '" + plan.arenas[buffer.arena]->name + "'"
+                              : describe(plan, *plan.programs[buffer.program], buffer.first);
+      violations.add(where + ": " + bufferName(plan, clash->second) + " and " +
+                     bufferName(plan, index) + " are alive at the same time and overlap");
+      continue;
+    }
+    byOffset.emplace(buffer.offset, index);
+    byLast.emplace(buffer.last, index);
+  }
+}
+
+void regimen::plan::validateLayout(const fb::PlanT &plan, Violations &violations) {
+  std::map<std::pair<uint16_t, int32_t>, std::vector<uint32_t>> groups;
+  for (uint32_t i = 0; i < plan.buffers.size(); ++i)
+    if (plan.buffers[i]->bytes != 0)
+      groups[{plan.buffers[i]->arena, plan.buffers[i]->program}].push_back(i);
+  for (auto &[key, buffers] : groups)
+    sweep(plan, buffers, violations);
+
+  for (size_t p = 0; p < plan.programs.size(); ++p) {
+    // A buffer counts with its bytes or with what alignment makes of them; both bound the same thing.
+    std::map<uint32_t, uint64_t> exact, aligned; // changes, modulo 2^64
+    for (const auto &buffer : plan.buffers) {
+      if (buffer->program != static_cast<int32_t>(p) ||
+          plan.arenas[buffer->arena]->space != fb::MemorySpace::Device)
+        continue;
+      uint64_t rounded = (buffer->bytes + kAlignment - 1) / kAlignment * kAlignment;
+      exact[buffer->first] += buffer->bytes;
+      exact[buffer->last + 1] -= buffer->bytes;
+      aligned[buffer->first] += rounded;
+      aligned[buffer->last + 1] -= rounded;
+    }
+    auto peak = [](const std::map<uint32_t, uint64_t> &changes) {
+      uint64_t live = 0, most = 0;
+      for (auto [instruction, change] : changes)
+        most = std::max(most, live += change);
+      return most;
+    };
+    uint64_t bound = plan.programs[p]->lower_bound;
+    if (bound < peak(exact) || bound > peak(aligned))
+      violations.add("program '" + plan.programs[p]->name + "': lower_bound is " +
+                     std::to_string(bound) + ", its live buffers need " +
+                     std::to_string(peak(exact)));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Accesses
+//===----------------------------------------------------------------------===//
+
+namespace {
+constexpr size_t kLanes = static_cast<size_t>(fb::Lane::MAX) + 1;
+constexpr uint32_t kNoBuffer = UINT32_MAX;
+
+/// Per lane, one more than the index of an instruction; 0 for none.
+using Clock = std::array<uint32_t, kLanes>;
+
+/// Who last touched a range of bytes. A write that comes after all earlier accesses stands for them all, since lanes are
+/// in order: what is ordered after it is ordered after them.
+struct Cell {
+  uint64_t end = 0;
+  uint32_t writer = kNoBuffer; // buffer through which the bytes were last written
+  Clock written{}, read{};
+};
+
+/// Runs one program symbolically in its issue order.
+class AccessChecker {
+public:
+  AccessChecker(const fb::PlanT &plan, int32_t index,
+                const std::vector<std::pair<Span, std::string>> &gradients,
+                Violations &violations)
+      : plan(plan), programIndex(index), program(*plan.programs[index]), gradients(gradients),
+        violations(violations), arenas(plan.arenas.size()) {}
+
+  void run() {
+    for (current = 0; current < program.instructions.size(); ++current) {
+      const fb::InstructionT &instruction = *program.instructions[current];
+      lane = static_cast<size_t>(instruction.lane);
+      if (const fb::RecordT *record = instruction.body.AsRecord()) {
+        Clock &event = events[record->event];
+        event = clocks[lane];
+        event[lane] = static_cast<uint32_t>(current + 1);
+      } else if (const fb::WaitT *wait = instruction.body.AsWait()) {
+        const Clock &event = events[wait->event];
+        for (size_t i = 0; i < kLanes; ++i)
+          clocks[lane][i] = std::max(clocks[lane][i], event[i]);
+      }
+      for (const Access &access : accesses(plan, program, instruction)) {
+        if (!isAlive(access.span.buffer) || access.span.empty())
+          continue;
+        access.write ? write(access.span) : read(access.span);
+      }
+    }
+    checkOutputs();
+    if (program.contribution == fb::Contribution::First)
+      for (const auto &[span, name] : gradients)
+        if (firstUnwritten(span))
+          violations.add("program '" + program.name + "': does not write the gradient of '" +
+                         name + "', which the update would read");
+  }
+
+private:
+  void fail(const std::string &what) {
+    violations.add(describe(plan, program, current) + ": " + what);
+  }
+
+  bool isAlive(uint32_t index) {
+    const fb::BufferT &buffer = *plan.buffers[index];
+    if (buffer.program == -1)
+      return true;
+    if (buffer.program != programIndex) {
+      fail("touches " + bufferName(plan, index) + " of program '" +
+           plan.programs[buffer.program]->name + "'");
+      return false;
+    }
+    if (current < buffer.first || current > buffer.last) {
+      fail("touches " + bufferName(plan, index) + " outside its lifetime [" +
+           std::to_string(buffer.first) + ", " + std::to_string(buffer.last) + "]");
+      return false;
+    }
+    return true;
+  }
+
+  std::map<uint64_t, Cell> &cellsOf(const Span &span) {
+    return arenas[plan.buffers[span.buffer]->arena];
+  }
+
+  /// Makes cell borders at both ends of a span; the first cell that ends behind its begin.
+  std::map<uint64_t, Cell>::iterator split(std::map<uint64_t, Cell> &cells, const Span &span) {
+    for (uint64_t border : {span.begin, span.end}) {
+      auto it = cells.lower_bound(border);
+      if (it == cells.begin())
+        continue;
+      --it;
+      if (it->second.end <= border)
+        continue;
+      cells.emplace(border, it->second);
+      it->second.end = border;
+    }
+    return cells.lower_bound(span.begin);
+  }
+
+  /// Reports the accesses of other lanes that nothing orders before this one; one message an access is enough.
+  bool checkOrder(const Clock &earlier, const Span &span, const char *mine, const char *theirs) {
+    for (size_t other = 0; other < kLanes; ++other)
+      if (other != lane && earlier[other] > clocks[lane][other]) {
+        fail(std::string(mine) + " " + bufferName(plan, span.buffer) + " without waiting for " +
+             fb::EnumNameLane(static_cast<fb::Lane>(other)) + "-lane instruction " +
+             std::to_string(earlier[other] - 1) + ", which " + theirs + " the same bytes");
+        return false;
+      }
+    return true;
+  }
+
+  void write(const Span &span) {
+    std::map<uint64_t, Cell> &cells = cellsOf(span);
+    auto it = split(cells, span);
+    for (bool ordered = true; it != cells.end() && it->first < span.end; it = cells.erase(it))
+      ordered = ordered && checkOrder(it->second.written, span, "writes", "writes") &&
+                checkOrder(it->second.read, span, "writes", "reads");
+    Cell cell;
+    cell.end = span.end;
+    cell.writer = span.buffer;
+    cell.written[lane] = static_cast<uint32_t>(current + 1);
+    cells.emplace(span.begin, cell);
+  }
+
+  void read(const Span &span) {
+    if (std::optional<uint64_t> byte = firstUnwritten(span))
+      checkInitialised(span, *byte);
+    std::map<uint64_t, Cell> &cells = cellsOf(span);
+    uint64_t at = span.begin;
+    bool ordered = true;
+    auto mark = [&](Cell &cell) { cell.read[lane] = static_cast<uint32_t>(current + 1); };
+    for (auto it = split(cells, span); at < span.end; ++it) {
+      uint64_t next = it == cells.end() ? span.end : std::min(it->first, span.end);
+      if (at < next) {
+        // Nobody touched these bytes yet, but a later write must wait for this read.
+        Cell cell;
+        cell.end = next;
+        mark(cell);
+        it = cells.emplace(at, cell).first;
+        at = next;
+        continue;
+      }
+      ordered = ordered && checkOrder(it->second.written, span, "reads", "writes");
+      mark(it->second);
+      at = it->second.end;
+    }
+  }
+
+  /// First byte of a span that was not written through its own buffer in this program.
+  std::optional<uint64_t> firstUnwritten(const Span &span) {
+    std::map<uint64_t, Cell> &cells = cellsOf(span);
+    auto it = cells.upper_bound(span.begin);
+    if (it != cells.begin() && std::prev(it)->second.end > span.begin)
+      --it;
+    for (uint64_t at = span.begin; at < span.end; at = it->second.end, ++it)
+      if (it == cells.end() || it->first > at || it->second.writer != span.buffer)
+        return at;
+    return std::nullopt;
+  }
+
+  void checkInitialised(const Span &span, uint64_t byte) {
+    if (plan.buffers[span.buffer]->program != -1)
+      return fail("reads " + bufferName(plan, span.buffer) + " from byte " +
+                  std::to_string(byte - plan.buffers[span.buffer]->offset) +
+                  " before anything wrote there");
+    if (program.contribution != fb::Contribution::First)
+      return;
+    // States keep their values between programs; gradients of the step before must not leak into this one.
+    for (const auto &[gradient, name] : gradients)
+      if (gradient.buffer == span.buffer && gradient.overlaps(span)) {
+        Span common{span.buffer, std::max(gradient.begin, span.begin),
+                    std::min(gradient.end, span.end)};
+        if (firstUnwritten(common))
+          return fail("reads the gradient of '" + name + "' before its first contribution");
+      }
+  }
+
+  void checkOutputs() {
+    for (const auto &output : program.outputs) {
+      Span span = spanOf(plan, output->tensor);
+      const fb::BufferT &buffer = *plan.buffers[span.buffer];
+      if (buffer.program == -1)
+        continue;
+      std::string where = "program '";
+      where += program.name + "': output '" + output->name + "' ";
+      if (buffer.program != programIndex)
+        violations.add(where + "is in " + bufferName(plan, span.buffer) + " of another program");
+      else if (buffer.last + size_t{1} != program.instructions.size())
+        violations.add(where + "is in " + bufferName(plan, span.buffer) +
+                       ", which does not live to the end");
+      else if (firstUnwritten(span))
+        violations.add(where + "is not written, or overwritten");
+    }
+  }
+
+  const fb::PlanT &plan;
+  int32_t programIndex;
+  const fb::ProgramT &program;
+  const std::vector<std::pair<Span, std::string>> &gradients;
+  Violations &violations;
+
+  std::vector<std::map<uint64_t, Cell>> arenas; // by the cells' first bytes
+  std::array<Clock, kLanes> clocks{};           // what each lane knows to be done
+  std::map<uint32_t, Clock> events;
+  size_t current = 0; // instruction
+  size_t lane = 0;    // of it
+};
+} // namespace
+
+void regimen::plan::validateAccesses(const fb::PlanT &plan, Violations &violations) {
+  std::vector<std::pair<Span, std::string>> gradients = staticGradients(plan);
+  for (size_t i = 0; i < plan.programs.size(); ++i)
+    AccessChecker(plan, static_cast<int32_t>(i), gradients, violations).run();
+}
+
+std::vector<std::string> regimen::plan::validate(const fb::PlanT &plan) {
+  Violations violations;
+  validateTables(plan, violations);
+  if (violations.empty()) {
+    validateStates(plan, violations);
+    validateLayout(plan, violations);
+    validateAccesses(plan, violations);
+  }
+  return violations.take();
+}

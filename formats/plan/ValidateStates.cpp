@@ -1,0 +1,157 @@
+//===- ValidateStates.cpp - Parameters, states, constants ------------------===//
+
+#include "formats/plan/Validator.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+using namespace regimen;
+using namespace regimen::plan;
+
+namespace {
+class StateChecker {
+public:
+  StateChecker(const fb::PlanT &plan, Violations &violations)
+      : plan(plan), violations(violations) {}
+
+  void run() {
+    for (const auto &parameter : plan.parameters)
+      checkParameter(*parameter);
+    for (const auto &buffer : plan.module_buffers) {
+      checkName(buffer->name);
+      own("module buffer '" + buffer->name + "'", buffer->tensor);
+    }
+    for (size_t i = 0; i < plan.constants.size(); ++i)
+      checkConstant("constant " + std::to_string(i), *plan.constants[i]);
+    checkSeparate();
+    checkEvaluation();
+  }
+
+private:
+  struct Owner {
+    std::string name;
+    Span span;
+    uint16_t arena;
+    bool constant;
+  };
+
+  bool isStatic(uint32_t tensor) const {
+    return plan.buffers[plan.tensors[tensor]->buffer]->program == -1;
+  }
+
+  /// Notes who owns a static tensor's bytes.
+  void own(const std::string &name, uint32_t tensor, bool constant = false) {
+    if (!isStatic(tensor))
+      return violations.add(name + ": not in a static buffer");
+    Span span = spanOf(plan, tensor);
+    if (!span.empty())
+      owners.push_back({name, span, plan.buffers[span.buffer]->arena, constant});
+  }
+
+  void checkName(const std::string &name) {
+    if (!names.insert(name).second)
+      violations.add("'" + name + "': the name is used twice");
+  }
+
+  void checkParameter(const fb::ParameterT &parameter) {
+    std::string name = "parameter '";
+    name += parameter.name + "'";
+    checkName(parameter.name);
+    for (const std::string &alias : parameter.aliases)
+      checkName(alias);
+    own(name, parameter.tensor);
+    const fb::TensorT &tensor = *plan.tensors[parameter.tensor];
+    if (parameter.gradient == -1) {
+      if (!parameter.states.empty())
+        violations.add(name + ": has optimizer states but no gradient");
+      return;
+    }
+    if (!parameter.trainable)
+      violations.add(name + ": has a gradient but is not trainable");
+    uint32_t gradient = static_cast<uint32_t>(parameter.gradient);
+    if (plan.tensors[gradient]->sizes != tensor.sizes)
+      violations.add(name + ": its gradient has another shape");
+    if (isStatic(gradient))
+      own("gradient of '" + parameter.name + "'", gradient);
+    std::set<std::string> slots;
+    for (const auto &state : parameter.states) {
+      std::string slot = "state '" + state->slot + "' of '" + parameter.name + "'";
+      if (!slots.insert(state->slot).second)
+        violations.add(slot + ": named twice");
+      own(slot, state->tensor);
+      const std::vector<int64_t> &sizes = plan.tensors[state->tensor]->sizes;
+      if (!sizes.empty() && sizes != tensor.sizes)
+        violations.add(slot + ": has another shape than the parameter");
+    }
+  }
+
+  void checkConstant(const std::string &name, const fb::ConstantT &constant) {
+    own(name, constant.tensor, /*constant=*/true);
+    const fb::TensorT &tensor = *plan.tensors[constant.tensor];
+    Span span = spanOf(plan, constant.tensor);
+    if (!isContiguous(tensor))
+      violations.add(name + ": not contiguous");
+    else if (constant.data.size() != span.end - span.begin)
+      violations.add(name + ": has " + std::to_string(constant.data.size()) +
+                     " bytes of data, its tensor " + std::to_string(span.end - span.begin));
+  }
+
+  void checkSeparate() {
+    std::sort(owners.begin(), owners.end(), [](const Owner &a, const Owner &b) {
+      return std::tie(a.arena, a.span.begin, a.span.end) <
+             std::tie(b.arena, b.span.begin, b.span.end);
+    });
+    for (size_t i = 1; i < owners.size(); ++i)
+      if (owners[i - 1].arena == owners[i].arena && owners[i - 1].span.overlaps(owners[i].span))
+        violations.add(owners[i - 1].name + " and " + owners[i].name + " share bytes");
+  }
+
+  /// Nothing writes a constant, and evaluation writes no state at all.
+  void checkEvaluation() {
+    for (const auto &program : plan.programs)
+      for (size_t i = 0; i < program->instructions.size(); ++i)
+        for (const Access &access : accesses(plan, *program, *program->instructions[i])) {
+          if (!access.write || access.span.empty() ||
+              plan.buffers[access.span.buffer]->program != -1)
+            continue;
+          const Owner *owner = findOwner(access.span, program->role == fb::Role::Evaluation);
+          if (owner)
+            violations.add(describe(plan, *program, i) + ": writes " + owner->name);
+        }
+  }
+
+  /// First owner whose bytes a span meets: any, or constants only.
+  const Owner *findOwner(const Span &span, bool any) const {
+    uint16_t arena = plan.buffers[span.buffer]->arena;
+    auto it = std::partition_point(owners.begin(), owners.end(), [&](const Owner &owner) {
+      return std::tie(owner.arena, owner.span.end) <= std::tie(arena, span.begin);
+    });
+    for (; it != owners.end() && it->arena == arena && it->span.begin < span.end; ++it)
+      if (any || it->constant)
+        return &*it;
+    return nullptr;
+  }
+
+  const fb::PlanT &plan;
+  Violations &violations;
+  std::set<std::string> names;
+  std::vector<Owner> owners;
+};
+} // namespace
+
+std::vector<std::pair<Span, std::string>> regimen::plan::staticGradients(const fb::PlanT &plan) {
+  std::vector<std::pair<Span, std::string>> gradients;
+  for (const auto &parameter : plan.parameters) {
+    if (parameter->gradient == -1)
+      continue;
+    Span span = spanOf(plan, static_cast<uint32_t>(parameter->gradient));
+    if (plan.buffers[span.buffer]->program == -1 && !span.empty())
+      gradients.emplace_back(span, parameter->name);
+  }
+  return gradients;
+}
+
+void regimen::plan::validateStates(const fb::PlanT &plan, Violations &violations) {
+  StateChecker(plan, violations).run();
+}

@@ -1,0 +1,41 @@
+//===- Validator.h - The parts of validate() (internal) ---------*- C++ -*-===//
+#ifndef REGIMEN_FORMATS_PLAN_VALIDATOR_H
+#define REGIMEN_FORMATS_PLAN_VALIDATOR_H
+
+#include "formats/plan/Accesses.h"
+
+namespace regimen::plan {
+
+/// Collects violations; stops listening after as many as anyone reads.
+class Violations {
+public:
+  void add(std::string message) {
+    if (messages.size() < 1000)
+      messages.push_back(std::move(message));
+  }
+  bool empty() const { return messages.empty(); }
+  std::vector<std::string> take() { return std::move(messages); }
+
+private:
+  std::vector<std::string> messages;
+};
+
+/// Local facts: every part is there, every index in range, every tensor in its buffer, every buffer in its arena,
+/// arguments and scalars well formed. The other parts need them to hold.
+void validateTables(const fb::PlanT &plan, Violations &violations);
+
+/// Parameters, states, module buffers and constants: own bytes of the right shape.
+void validateStates(const fb::PlanT &plan, Violations &violations);
+
+/// Buffers of one arena that live at the same time do not overlap.
+void validateLayout(const fb::PlanT &plan, Violations &violations);
+
+/// Lifetimes, order between lanes, and initialisation, per program.
+void validateAccesses(const fb::PlanT &plan, Violations &violations);
+
+/// Spans of the gradients that live in static buffers, with their parameters' names.
+std::vector<std::pair<Span, std::string>> staticGradients(const fb::PlanT &plan);
+
+} // namespace regimen::plan
+
+#endif // REGIMEN_FORMATS_PLAN_VALIDATOR_H
