@@ -1,0 +1,231 @@
+//===- Exec.td - The exec dialect: what the runtime does --------*- tablegen -*-===//
+//
+// In:  train programs whose values have layouts (passes/schedule).
+// Out: buffers with arenas and offsets (passes/allocate), written to a plan (passes/emit).
+//
+//   exec.arena @static class(static) space(device)
+//   exec.static @params.0 bytes 512 category(params)
+//   exec.bind @"fc.weight" at @params.0[0] : memref<4x8xf32>
+//   exec.program @update update inputs [] outputs [] {
+//     %lr = train.hyper lr group 0
+//     %params = exec.get @params.0
+//     %w = exec.view %params[0] : memref<4x8xf32>
+//     %work = exec.buffer "addmm" bytes 128 category(workspace)
+//     %y = exec.view %work[0] : memref<4x8xf32>
+//     exec.call "aten::mul.out" out (%w, %lr) -> (%y) : (memref<4x8xf32>, f64) -> (memref<4x8xf32>)
+//     exec.return
+//   }
+//
+// A tensor is a strided window of a buffer, typed by a memref: sizes, strides, element type. Names and metadata of model
+// states stay in the train.parameter, train.gradient, train.state and train.buffer ops; exec.bind places them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef REGIMEN_DIALECTS_EXEC
+#define REGIMEN_DIALECTS_EXEC
+
+include "dialects/exec/ExecEnums.td"
+include "dialects/exec/ExecInterfaces.td"
+include "dialects/train/Train.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Exec_Dialect : Dialect {
+  let name = "exec";
+  let cppNamespace = "::regimen::exec";
+  let summary = "Buffers, lanes, events and kernel calls";
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+}
+
+class Exec_Op<string mnemonic, list<Trait> traits = []> : Op<Exec_Dialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// Types and attributes
+//===----------------------------------------------------------------------===//
+
+def Exec_Buffer : TypeDef<Exec_Dialect, "Buffer"> {
+  let mnemonic = "buffer";
+  let summary = "A byte range of an arena";
+}
+def Exec_Tensor : MemRefOf<[F64, F32, F16, BF16, I64, I32, I16, I8, UI8, I1]>;
+
+def Exec_MemoryClassAttr : EnumAttr<Exec_Dialect, Exec_MemoryClass, "memory_class">;
+def Exec_MemorySpaceAttr : EnumAttr<Exec_Dialect, Exec_MemorySpace, "memory_space">;
+def Exec_CategoryAttr : EnumAttr<Exec_Dialect, Exec_Category, "category">;
+def Exec_LaneAttr : EnumAttr<Exec_Dialect, Exec_Lane, "lane">;
+def Exec_KernelModeAttr : EnumAttr<Exec_Dialect, Exec_KernelMode, "kernel_mode">;
+
+def Exec_ArgAttr : AttrDef<Exec_Dialect, "Arg"> {
+  let mnemonic = "arg";
+  let summary = "What stands for one argument of a call";
+  let description = [{
+    `value` by kind: `tensor` and `register` take one operand, `tensors` as many as its I64 integer says,
+    `optional_tensors` one per true element of its bool array; `int`, `scalar_int`: IntegerAttr i64; `float`,
+    `scalar_float`: FloatAttr f64; `bool`, `scalar_bool`: BoolAttr; `ints`, `floats`, `bools`: Dense*ArrayAttr; `dtype`:
+    TypeAttr; `string`: StringAttr; `default` and `none`: null.
+  }];
+  let parameters = (ins EnumParameter<Exec_ArgKind>:$kind, OptionalParameter<"::mlir::Attribute">:$value);
+  let assemblyFormat = "`<` $kind (`,` $value^)? `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// How many operands of the call it takes.
+    size_t getNumOperands() const;
+  }];
+}
+def Exec_ArgsAttr : TypedArrayAttrBase<Exec_ArgAttr, "arguments in the order of the kernel's schema">;
+
+//===----------------------------------------------------------------------===//
+// Module level: arenas, static buffers, placement of model states
+//===----------------------------------------------------------------------===//
+
+def Exec_ArenaOp : Exec_Op<"arena", [Symbol]> {
+  let summary = "One allocation in which buffers have offsets; `bytes` is known after allocation";
+  let arguments = (ins SymbolNameAttr:$sym_name, Exec_MemoryClassAttr:$memory_class, Exec_MemorySpaceAttr:$space,
+                   OptionalAttr<I64Attr>:$bytes);
+  let assemblyFormat = [{
+    $sym_name `class` `` `(` $memory_class `)` `space` `` `(` $space `)` (`bytes` $bytes^)? attr-dict
+  }];
+}
+
+def Exec_StaticOp : Exec_Op<"static", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "A buffer that lives as long as the run";
+  let description = "With a `value` it is a constant: its contents, contiguous from byte 0.";
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$bytes, Exec_CategoryAttr:$category,
+                   OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset,
+                   OptionalAttr<ElementsAttr>:$value);
+  let assemblyFormat = [{
+    $sym_name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? (`=` $value^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Exec_BindOp : Exec_Op<"bind", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Places a parameter, gradient, state or module buffer of the train dialect in a static buffer";
+  let description = "`offset` is in bytes.";
+  let arguments = (ins FlatSymbolRefAttr:$storage, FlatSymbolRefAttr:$buffer, I64Attr:$offset, TypeAttr:$type);
+  let assemblyFormat = "$storage `at` $buffer `[` $offset `]` `:` $type attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MemRefType getTensorType() { return ::llvm::cast<::mlir::MemRefType>(getType()); }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+def Exec_ProgramOp : Exec_Op<"program", [
+    IsolatedFromAbove, Symbol, SingleBlockImplicitTerminator<"ReturnOp">]> {
+  let summary = "A straight-line list of instructions";
+  let description = [{
+    Besides instructions it holds what they refer to (exec.get, exec.buffer, exec.view) and scalar computations in f64
+    (arith, math, train.hyper), whose values are the program's registers. `events` counts the events used.
+    Inputs are loaded by exec.load_input, by index into `inputs`; exec.return names the outputs' tensors.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Train_RoleAttr:$role,
+                   DefaultValuedAttr<Train_ContributionAttr, "::regimen::train::Contribution::None">:$contribution,
+                   StrArrayAttr:$inputs, StrArrayAttr:$outputs, OptionalAttr<I64Attr>:$loss,
+                   OptionalAttr<I64Attr>:$grad_norm, DefaultValuedAttr<I64Attr, "0">:$events,
+                   OptionalAttr<I64Attr>:$lower_bound);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name $role (`contribution` `(` $contribution^ `)`)? `inputs` $inputs `outputs` $outputs (`loss` $loss^)?
+    (`grad_norm` $grad_norm^)? (`events` $events^)? (`lower_bound` $lower_bound^)? attr-dict-with-keyword $body
+  }];
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The instructions in order; an instruction's index in the plan is its index here.
+    ::llvm::SmallVector<InstructionOpInterface> getInstructions();
+  }];
+}
+
+def Exec_ReturnOp : Exec_Op<"return", [Pure, Terminator, HasParent<"ProgramOp">]> {
+  let summary = "The outputs of a program";
+  let arguments = (ins Variadic<Exec_Tensor>:$values);
+  let builders = [OpBuilder<(ins), "">];
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// What instructions refer to
+//===----------------------------------------------------------------------===//
+
+def Exec_GetOp : Exec_Op<"get", [Pure, HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "A static buffer, inside a program";
+  let arguments = (ins FlatSymbolRefAttr:$symbol);
+  let results = (outs Exec_Buffer:$buffer);
+  let assemblyFormat = "$symbol attr-dict";
+}
+
+def Exec_BufferOp : Exec_Op<"buffer", [
+    HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "A buffer of the program, alive from the first to the last instruction that touches it";
+  let description = "`name` is for people. `arena` and `offset` (bytes) are known after allocation.";
+  let arguments = (ins StrAttr:$name, I64Attr:$bytes, Exec_CategoryAttr:$category,
+                   OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset);
+  let results = (outs Res<Exec_Buffer, "", [MemAlloc]>:$buffer);
+  let assemblyFormat = [{
+    $name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Exec_ViewOp : Exec_Op<"view", [Pure, HasParent<"ProgramOp">]> {
+  let summary = "A strided window of a buffer, `offset` bytes from its start";
+  let arguments = (ins Exec_Buffer:$buffer, I64Attr:$offset);
+  let results = (outs Exec_Tensor:$tensor);
+  let assemblyFormat = "$buffer `[` $offset `]` attr-dict `:` type($tensor)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Instructions
+//===----------------------------------------------------------------------===//
+
+class Exec_InstructionOp<string mnemonic, list<Trait> traits = [], list<string> methods = []>
+    : Exec_Op<mnemonic, !listconcat([HasParent<"ProgramOp">,
+                                     DeclareOpInterfaceMethods<Exec_InstructionOpInterface, methods>], traits)>;
+
+def Exec_CallOp : Exec_InstructionOp<"call", [AttrSizedOperandSegments, MemoryEffects<[MemRead, MemWrite]>],
+                                     ["getScratchBuffer"]> {
+  let summary = "A kernel call";
+  let description = [{
+    `args` are the arguments in the order of the kernel's schema, out= arguments excluded; those that stand for tensors
+    and registers take `inputs` in order. `outputs` are the tensors written. `scratch` serves the kernel's own
+    temporaries. A kernel in place may write every tensor operand and has no results.
+  }];
+  let arguments = (ins StrAttr:$kernel, Exec_KernelModeAttr:$mode, Exec_ArgsAttr:$args,
+                   Variadic<AnyTypeOf<[Exec_Tensor, F64]>>:$inputs, Variadic<Exec_Tensor>:$outputs,
+                   Optional<Exec_Buffer>:$scratch, DefaultValuedAttr<Exec_LaneAttr, "Lane::Compute">:$lane);
+  let assemblyFormat = [{
+    $kernel $mode custom<CallArgs>($inputs, $args) (`->` `(` $outputs^ `)`)? (`scratch` `` `(` $scratch^ `)`)?
+    (`lane` `` `(` $lane^ `)`)? attr-dict `:` functional-type($inputs, $outputs)
+  }];
+  let hasVerifier = 1;
+}
+
+def Exec_LoadInputOp : Exec_InstructionOp<"load_input", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "Copies what the current micro-batch selects of input `input` into a tensor";
+  let arguments = (ins I64Attr:$input, Exec_Tensor:$tensor, DefaultValuedAttr<Exec_LaneAttr, "Lane::Copy">:$lane);
+  let assemblyFormat = "$input `->` $tensor (`lane` `` `(` $lane^ `)`)? attr-dict `:` type($tensor)";
+  let hasVerifier = 1;
+}
+
+class Exec_EventOp<string mnemonic> : Exec_InstructionOp<mnemonic, [MemoryEffects<[MemRead, MemWrite]>]> {
+  let arguments = (ins I64Attr:$event, Exec_LaneAttr:$lane);
+  let assemblyFormat = "$event `lane` `` `(` $lane `)` attr-dict";
+  let hasVerifier = 1;
+}
+def Exec_RecordOp : Exec_EventOp<"record"> {
+  let summary = "Marks everything before it on this lane as done";
+}
+def Exec_WaitOp : Exec_EventOp<"wait"> {
+  let summary = "Holds this lane until the event was recorded in this execution of the program";
+}
+
+#endif // REGIMEN_DIALECTS_EXEC
