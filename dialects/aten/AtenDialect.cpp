@@ -83,10 +83,39 @@ LogicalResult InferArgs::fail(const Twine &message) const {
   return emitOptionalError(loc, schema.name, ": ", message);
 }
 
+/// Operands are as many and of the kinds that the schema says, so that type rules may take them for granted.
+static LogicalResult checkOperands(const InferArgs &args) {
+  if (args.schema.hasSegments) {
+    auto segments = args.attr<DenseI32ArrayAttr>("operandSegmentSizes");
+    if (!segments || segments.size() != args.schema.numOperandGroups)
+      return args.fail("needs " + Twine(args.schema.numOperandGroups) + " operand groups");
+  } else if (args.operands.size() + 1 < args.schema.numOperandGroups) {
+    return args.fail("has too few operands");
+  }
+  for (const SchemaArg &arg : args.schema.args) {
+    if (!arg.isOperand())
+      continue;
+    bool scalar = arg.kind == ArgKind::Scalar || arg.kind == ArgKind::OptionalScalar;
+    ValueRange values = args.values(arg.name);
+    if (values.empty() && !arg.optional && !arg.isList())
+      return args.fail("argument '" + arg.name + "' is missing");
+    for (Value value : values) {
+      auto tensor = dyn_cast<RankedTensorType>(value.getType());
+      if (scalar == bool(tensor) || (tensor && !tensor.hasStaticShape()))
+        return args.fail("argument '" + arg.name + "' must be " +
+                         (scalar ? "a Scalar (f64, i64 or i1)" : "a ranked tensor of static shape"));
+    }
+  }
+  return success();
+}
+
 LogicalResult regimen::aten::inferTypes(const OpSchema &schema, MLIRContext *context,
                                         std::optional<Location> loc, ValueRange operands,
                                         DictionaryAttr attributes, SmallVectorImpl<Type> &types) {
-  return schema.infer({schema, context, loc, operands, attributes}, types);
+  InferArgs args{schema, context, loc, operands, attributes};
+  if (failed(checkOperands(args)))
+    return failure();
+  return schema.infer(args, types);
 }
 
 ParseResult regimen::aten::parseAtenOp(OpAsmParser &parser, OperationState &state,
