@@ -34,8 +34,8 @@ std::string toJson(const StepMetrics &metrics) {
                      metrics.bytesSent, decimal(metrics.lossScale), metrics.skipped);
 }
 
-MetricsWriter::MetricsWriter(const std::filesystem::path &path, bool append)
-    : path(path.string()), file(std::fopen(path.c_str(), append ? "ae" : "we")) {
+MetricsWriter::MetricsWriter(const std::filesystem::path &path)
+    : path(path.string()), file(std::fopen(path.c_str(), "we")) {
   if (!file)
     throw Error("cannot write metrics to " + this->path + ": " + std::strerror(errno));
 }

@@ -29,11 +29,10 @@ struct StepMetrics {
 /// not finite is null.
 std::string toJson(const StepMetrics &metrics);
 
-/// Appends metrics to a file, line by line, each on disk's way when the step is done.
+/// Writes metrics line by line, each handed to the system when its step is done. Throws Error on failure.
 class MetricsWriter {
 public:
-  /// With `append`, keeps what an earlier run wrote.
-  MetricsWriter(const std::filesystem::path &path, bool append);
+  explicit MetricsWriter(const std::filesystem::path &path);
   void write(const StepMetrics &metrics);
 
 private:
