@@ -9,8 +9,9 @@
 
 namespace regimen {
 
-/// Writes to a temporary file beside `path`; commit() makes it durable and renames it into place. Without a commit the
-/// destructor removes it and whatever was at `path` stays. Every failed or short write throws Error.
+/// Writes to a temporary file beside `path`; commit() makes it durable and renames it into place.
+/// Without a commit the destructor removes it and whatever was at `path` stays. Every failed or
+/// short write throws Error.
 class AtomicFile {
 public:
   explicit AtomicFile(std::filesystem::path path);

@@ -7,7 +7,8 @@
 
 namespace regimen {
 
-/// A failure the user can act on: says what, where (file, op, source line) and what to do. Tools print it and exit 1.
+/// A failure the user can act on: says what, where (file, op, source line) and what to do. Tools
+/// print it and exit 1.
 class Error : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;

@@ -8,8 +8,8 @@
 
 namespace regimen {
 
-/// A read-only, private mapping of a whole regular file. Spans into it live as long as the object; moving it keeps
-/// them valid. An empty file maps to an empty span.
+/// A read-only, private mapping of a whole regular file. Spans into it live as long as the object;
+/// moving it keeps them valid. An empty file maps to an empty span.
 class MappedFile {
 public:
   /// Throws Error when the file is missing, unreadable or not a regular file.

@@ -49,8 +49,8 @@ namespace {
 enum class Mutation { All, First, OverwritesFirst };
 } // namespace
 
-/// By PyTorch's convention an operator whose name ends in '_' mutates `self`. One that takes lists (fused optimizers)
-/// and any other name may mutate everything it gets.
+/// By PyTorch's convention an operator whose name ends in '_' mutates `self`. One that takes lists
+/// (fused optimizers) and any other name may mutate everything it gets.
 static Mutation mutationOf(const fb::KernelT &kernel, const fb::CallT &call) {
   std::string_view name = kernel.name;
   name = name.substr(0, name.find('.'));
@@ -102,8 +102,7 @@ std::vector<Access> regimen::plan::accesses(const fb::PlanT &plan, const fb::Pro
   return result;
 }
 
-std::string regimen::plan::sourceLine(const fb::PlanT &plan,
-                                      const fb::InstructionT &instruction) {
+std::string regimen::plan::sourceLine(const fb::PlanT &plan, const fb::InstructionT &instruction) {
   if (instruction.location >= plan.locations.size())
     return "";
   const fb::LocationT &location = *plan.locations[instruction.location];

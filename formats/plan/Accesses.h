@@ -22,8 +22,8 @@ struct Access {
   bool write = false;
 };
 
-/// First to last byte of a tensor's elements, relative to its buffer; nothing if a size or stride is negative, the sums
-/// overflow, or it does not fit into `bytes`.
+/// First to last byte of a tensor's elements, relative to its buffer; nothing if a size or stride
+/// is negative, the sums overflow, or it does not fit into `bytes`.
 std::optional<std::pair<uint64_t, uint64_t>> extent(const fb::TensorT &tensor, uint64_t bytes);
 
 /// Span of a tensor in its arena. Requires extent() to hold.
@@ -34,7 +34,8 @@ Span spanOfBuffer(const fb::PlanT &plan, uint32_t buffer);
 std::vector<Access> accesses(const fb::PlanT &plan, const fb::ProgramT &program,
                              const fb::InstructionT &instruction);
 
-/// "program 'micro_step', instruction 7 (aten::mm.out for aten.linear, model.py:12)" as far as indices allow.
+/// "program 'micro_step', instruction 7 (aten::mm.out for aten.linear, model.py:12)" as far as
+/// indices allow.
 std::string describe(const fb::PlanT &plan, const fb::ProgramT &program, size_t instruction);
 
 /// "model.py:12", or "" when unknown.

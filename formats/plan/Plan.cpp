@@ -19,7 +19,8 @@ static constexpr unsigned kMaxDepth = 32;
 static constexpr size_t kQuoted = 10;
 
 namespace {
-/// Adds up what unpacking would allocate, and refuses a small file that refers to the same bytes again and again.
+/// Adds up what unpacking would allocate, and refuses a small file that refers to the same bytes
+/// again and again.
 class UnpackedSize {
 public:
   explicit UnpackedSize(uint64_t limit) : limit(limit) {}
@@ -45,9 +46,7 @@ private:
       add(text->size());
   }
   template <typename T>
-  void count(const flatbuffers::Vector<T> *values)
-    requires std::is_arithmetic_v<T>
-  {
+  void count(const flatbuffers::Vector<T> *values) requires std::is_arithmetic_v<T> {
     if (values)
       add(uint64_t{values->size()} * sizeof(T));
   }
@@ -128,13 +127,13 @@ private:
 fb::PlanT regimen::plan::parse(std::span<const std::byte> bytes, const std::string &name) {
   auto fail = [&](const std::string &what) { throw Error("'" + name + "': " + what); };
   // An offset and an identifier; FlatBuffers themselves end at 2 GiB.
-  if (bytes.size() < 8 ||
-      !flatbuffers::BufferHasIdentifier(bytes.data(), fb::PlanIdentifier()))
+  if (bytes.size() < 8 || !flatbuffers::BufferHasIdentifier(bytes.data(), fb::PlanIdentifier()))
     fail("not a plan file (it does not carry the identifier '" + std::string(fb::PlanIdentifier()) +
          "')");
   if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE)
     fail("plan files end at 2 GiB");
-  // A table has 4 bytes itself and 4 in what refers to it, so honest files pass whatever their size.
+  // A table has 4 bytes itself and 4 in what refers to it, so honest files pass whatever their
+  // size.
   flatbuffers::uoffset_t maxTables = static_cast<flatbuffers::uoffset_t>(bytes.size() / 8 + 1);
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size(),
                                  kMaxDepth, maxTables);
@@ -169,7 +168,8 @@ fb::PlanT regimen::plan::read(const std::filesystem::path &path) {
 /// Null elements and missing required parts, which packing would dereference.
 static bool isComplete(const fb::PlanT &plan) {
   auto full = [](const auto &tables) {
-    return std::all_of(tables.begin(), tables.end(), [](const auto &table) { return table != nullptr; });
+    return std::all_of(tables.begin(), tables.end(),
+                       [](const auto &table) { return table != nullptr; });
   };
   if (!plan.target || !plan.archive || !plan.training || !full(plan.training->groups) ||
       !full(plan.mesh) || !full(plan.arenas) || !full(plan.buffers) || !full(plan.tensors) ||

@@ -1,7 +1,8 @@
 //===- Plan.h - Reading, writing and re-proving plan files ------*- C++ -*-===//
 //
-// A plan in memory is flatc's object form, regimen::plan::fb::PlanT. What is here stands between that and the world:
-// a file is used only after read() has verified the bytes and validate() found nothing.
+// A plan in memory is flatc's object form, regimen::plan::fb::PlanT. What is here stands between
+// that and the world: a file is used only after read() has verified the bytes and validate() found
+// nothing.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_FORMATS_PLAN_PLAN_H
@@ -24,8 +25,8 @@ inline constexpr uint32_t kVersion = 1;
 /// Every buffer starts at a multiple of this many bytes.
 inline constexpr uint64_t kAlignment = 64;
 
-/// Reads, verifies and validates a plan. Throws Error: not a plan, of another version, damaged, or with the first
-/// violations that validate() found.
+/// Reads, verifies and validates a plan. Throws Error: not a plan, of another version, damaged, or
+/// with the first violations that validate() found.
 fb::PlanT read(const std::filesystem::path &path);
 
 /// Bytes to plan with all checks but validate(); `name` stands for the path in messages.
@@ -37,16 +38,19 @@ std::vector<std::byte> serialize(const fb::PlanT &plan);
 /// Writes to a temporary file and renames it into place.
 void write(const fb::PlanT &plan, const std::filesystem::path &path);
 
-/// Proves from the plan alone that it is safe to run; an empty result is the proof. It shares no code with the planner.
-/// Each message names program, instruction and source location where it has them.
+/// Proves from the plan alone that it is safe to run; an empty result is the proof. It shares no
+/// code with the planner. Each message names program, instruction and source location where it has
+/// them.
 ///
-/// Proven: every index is in range; tensors lie in their buffers, buffers in their arenas at multiples of 64 bytes;
-/// buffers live at the same time do not overlap; a program touches a buffer only within its lifetime; waits follow
-/// their records; accesses of the same bytes from different lanes are ordered by events unless all are reads; work
-/// bytes are written before they are read; parameters, gradients, states, module buffers and constants have separate
-/// bytes; the first micro-step writes every gradient.
+/// Proven: every index is in range; tensors lie in their buffers, buffers in their arenas at
+/// multiples of 64 bytes; buffers live at the same time do not overlap; a program touches a buffer
+/// only within its lifetime; waits follow their records; accesses of the same bytes from different
+/// lanes are ordered by events unless all are reads; work bytes are written before they are read;
+/// parameters, gradients, states, module buffers and constants have separate bytes; the first
+/// micro-step writes every gradient.
 ///
-/// A strided tensor counts as the span from its first to its last byte. In-place kernels may write every tensor argument.
+/// A strided tensor counts as the span from its first to its last byte. In-place kernels may write
+/// every tensor argument.
 std::vector<std::string> validate(const fb::PlanT &plan);
 
 unsigned elementBytes(fb::DType dtype);
@@ -75,8 +79,10 @@ struct MemoryReport {
   uint64_t predictedPeak = 0; // sum of the device arenas
   uint64_t hostPeak = 0;      // sum of the host arenas
   uint64_t staticBytes = 0;   // device buffers that live always
-  uint64_t lowerBound = 0;    // static bytes and the largest live sum of any program: no layout can need less
-  /// High-water mark of each category on the device: what is static of it and the most that lives at once of the rest.
+  uint64_t lowerBound =
+      0; // static bytes and the largest live sum of any program: no layout can need less
+  /// High-water mark of each category on the device: what is static of it and the most that lives
+  /// at once of the rest.
   std::array<uint64_t, kCategories> categories{};
   std::vector<ProgramMemory> programs;
 };

@@ -4,7 +4,8 @@
 //   arena 0 "static" static device 65536 bytes
 //   b3 "grads.0" arena 0 offset 4096 bytes 8192 grads
 //   program 0 "micro_step" micro_step first events 2 lower_bound 1024
-//     5: compute aten::mm.out(t1<16x32xf32>@b1, t2<32x64xf32, strides [1, 32]>@b2) -> t7<16x64xf32>@b5 out  // aten.linear
+//     5: compute aten::mm.out(t1<16x32xf32>@b1, t2<32x64xf32, strides [1, 32]>@b2) ->
+//     t7<16x64xf32>@b5 out  // aten.linear
 //
 //===----------------------------------------------------------------------===//
 
@@ -70,10 +71,8 @@ private:
   void append(const char *text) { out += text; }
   void append(double value) { out += toText(value); }
   template <typename T>
-    requires std::is_integral_v<T>
-  void append(T value) {
-    out += std::to_string(value);
-  }
+  requires std::is_integral_v<T>
+  void append(T value) { out += std::to_string(value); }
   template <typename... Parts> void line(const Parts &...parts) {
     (append(parts), ...);
     out += '\n';
@@ -92,7 +91,8 @@ private:
     return text;
   }
 
-  /// t12<16x64xf32>, with strides where they are not the contiguous ones, and buffer and byte offset.
+  /// t12<16x64xf32>, with strides where they are not the contiguous ones, and buffer and byte
+  /// offset.
   std::string tensor(uint32_t index) const {
     const fb::TensorT &tensor = *plan.tensors[index];
     std::string text = "t" + std::to_string(index) + "<";
@@ -121,9 +121,12 @@ private:
       return tensor(arg.tensor);
     case fb::ArgKind::TensorList:
     case fb::ArgKind::OptionalTensorList:
-      return "[" + join(arg.tensors, ", ", [&](int32_t index) {
-               return index < 0 ? std::string("none") : tensor(static_cast<uint32_t>(index));
-             }) + "]";
+      return "[" +
+             join(arg.tensors, ", ",
+                  [&](int32_t index) {
+                    return index < 0 ? std::string("none") : tensor(static_cast<uint32_t>(index));
+                  }) +
+             "]";
     case fb::ArgKind::Int:
       return integer(arg.i);
     case fb::ArgKind::Float:
@@ -157,8 +160,8 @@ private:
   //===--------------------------------------------------------------------===//
 
   void header() {
-    line("plan ", quote(plan.model), " version ", plan.version, " compiler ",
-         quote(plan.compiler), " target ", plan.target->device, "/", plan.target->arch, " threads ",
+    line("plan ", quote(plan.model), " version ", plan.version, " compiler ", quote(plan.compiler),
+         " target ", plan.target->device, "/", plan.target->arch, " threads ",
          plan.target->threads);
     for (const auto &axis : plan.mesh)
       line("mesh ", axis->name, " = ", axis->size);

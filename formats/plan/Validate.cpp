@@ -22,7 +22,8 @@ static std::string bufferName(const fb::PlanT &plan, uint32_t index) {
 // Layout
 //===----------------------------------------------------------------------===//
 
-/// Sweeps over the instructions of one program (or over nothing, for static buffers) with the live buffers by offset.
+/// Sweeps over the instructions of one program (or over nothing, for static buffers) with the live
+/// buffers by offset.
 static void sweep(const fb::PlanT &plan, std::vector<uint32_t> &buffers, Violations &violations) {
   std::stable_sort(buffers.begin(), buffers.end(), [&](uint32_t a, uint32_t b) {
     return plan.buffers[a]->first < plan.buffers[b]->first;
@@ -66,7 +67,8 @@ void regimen::plan::validateLayout(const fb::PlanT &plan, Violations &violations
     sweep(plan, buffers, violations);
 
   for (size_t p = 0; p < plan.programs.size(); ++p) {
-    // A buffer counts with its bytes or with what alignment makes of them; both bound the same thing.
+    // A buffer counts with its bytes or with what alignment makes of them; both bound the same
+    // thing.
     std::map<uint32_t, uint64_t> exact, aligned; // changes, modulo 2^64
     for (const auto &buffer : plan.buffers) {
       if (buffer->program != static_cast<int32_t>(p) ||
@@ -103,8 +105,8 @@ constexpr uint32_t kNoBuffer = UINT32_MAX;
 /// Per lane, one more than the index of an instruction; 0 for none.
 using Clock = std::array<uint32_t, kLanes>;
 
-/// Who last touched a range of bytes. A write that comes after all earlier accesses stands for them all, since lanes are
-/// in order: what is ordered after it is ordered after them.
+/// Who last touched a range of bytes. A write that comes after all earlier accesses stands for them
+/// all, since lanes are in order: what is ordered after it is ordered after them.
 struct Cell {
   uint64_t end = 0;
   uint32_t writer = kNoBuffer; // buffer through which the bytes were last written
@@ -115,8 +117,7 @@ struct Cell {
 class AccessChecker {
 public:
   AccessChecker(const fb::PlanT &plan, int32_t index,
-                const std::vector<std::pair<Span, std::string>> &gradients,
-                Violations &violations)
+                const std::vector<std::pair<Span, std::string>> &gradients, Violations &violations)
       : plan(plan), programIndex(index), program(*plan.programs[index]), gradients(gradients),
         violations(violations), arenas(plan.arenas.size()) {}
 
@@ -143,8 +144,8 @@ public:
     if (program.contribution == fb::Contribution::First)
       for (const auto &[span, name] : gradients)
         if (firstUnwritten(span))
-          violations.add("program '" + program.name + "': does not write the gradient of '" +
-                         name + "', which the update would read");
+          violations.add("program '" + program.name + "': does not write the gradient of '" + name +
+                         "', which the update would read");
   }
 
 private:
@@ -188,7 +189,8 @@ private:
     return cells.lower_bound(span.begin);
   }
 
-  /// Reports the accesses of other lanes that nothing orders before this one; one message an access is enough.
+  /// Reports the accesses of other lanes that nothing orders before this one; one message an access
+  /// is enough.
   bool checkOrder(const Clock &earlier, const Span &span, const char *mine, const char *theirs) {
     for (size_t other = 0; other < kLanes; ++other)
       if (other != lane && earlier[other] > clocks[lane][other]) {
@@ -256,7 +258,8 @@ private:
                   " before anything wrote there");
     if (program.contribution != fb::Contribution::First)
       return;
-    // States keep their values between programs; gradients of the step before must not leak into this one.
+    // States keep their values between programs; gradients of the step before must not leak into
+    // this one.
     for (const auto &[gradient, name] : gradients)
       if (gradient.buffer == span.buffer && gradient.overlaps(span)) {
         Span common{span.buffer, std::max(gradient.begin, span.begin),

@@ -61,8 +61,8 @@ private:
       for (const auto &parameter : plan.parameters)
         present &= full(parameter->states);
       for (const auto &program : plan.programs) {
-        present &= full(program->scalars) && full(program->instructions) &&
-                   full(program->inputs) && full(program->outputs);
+        present &= full(program->scalars) && full(program->instructions) && full(program->inputs) &&
+                   full(program->outputs);
         if (present)
           for (const auto &instruction : program->instructions) {
             const fb::CallT *call = instruction->body.AsCall();
@@ -221,9 +221,9 @@ private:
         return violations.add(where + ": " + what + " is output " + std::to_string(index) +
                               ", which does not exist");
       uint32_t tensor = program.outputs[index]->tensor;
-      if (isTensor(tensor) && !std::all_of(plan.tensors[tensor]->sizes.begin(),
-                                           plan.tensors[tensor]->sizes.end(),
-                                           [](int64_t size) { return size == 1; }))
+      if (isTensor(tensor) &&
+          !std::all_of(plan.tensors[tensor]->sizes.begin(), plan.tensors[tensor]->sizes.end(),
+                       [](int64_t size) { return size == 1; }))
         violations.add(where + ": " + what + " is not a single number");
     };
     checkScalarOutput(program.loss, "the loss");
@@ -336,8 +336,8 @@ private:
           continue;
         auto spanA = extent(a, plan.buffers[a.buffer]->bytes);
         auto spanB = extent(b, plan.buffers[b.buffer]->bytes);
-        if (spanA && spanB && isContiguous(a) && isContiguous(b) &&
-            spanA->first < spanB->second && spanB->first < spanA->second)
+        if (spanA && spanB && isContiguous(a) && isContiguous(b) && spanA->first < spanB->second &&
+            spanB->first < spanA->second)
           fail("results " + std::to_string(i) + " and " + std::to_string(j) + " overlap");
       }
   }
@@ -383,15 +383,15 @@ private:
     return "unknown kind";
   }
 
-  /// A step needs a micro-step that starts the gradients, later ones if it has several, and an update.
+  /// A step needs a micro-step that starts the gradients, later ones if it has several, and an
+  /// update.
   void checkRoles() {
     bool micro = false, first = false, later = false, gradients = false;
     for (const auto &program : plan.programs) {
       micro |= program->role == fb::Role::MicroStep;
       first |= program->contribution == fb::Contribution::First;
       later |= program->contribution == fb::Contribution::Later;
-      if (program->role != fb::Role::MicroStep &&
-          program->contribution != fb::Contribution::None)
+      if (program->role != fb::Role::MicroStep && program->contribution != fb::Contribution::None)
         violations.add(programName(*program) + ": only a micro-step contributes to gradients");
     }
     for (const auto &parameter : plan.parameters)

@@ -20,8 +20,8 @@ private:
   std::vector<std::string> messages;
 };
 
-/// Local facts: every part is there, every index in range, every tensor in its buffer, every buffer in its arena,
-/// arguments and scalars well formed. The other parts need them to hold.
+/// Local facts: every part is there, every index in range, every tensor in its buffer, every buffer
+/// in its arena, arguments and scalars well formed. The other parts need them to hold.
 void validateTables(const fb::PlanT &plan, Violations &violations);
 
 /// Parameters, states, module buffers and constants: own bytes of the right shape.

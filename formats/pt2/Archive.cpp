@@ -58,8 +58,8 @@ struct DirectoryInfo {
 };
 } // namespace
 
-/// Finds the end record (behind which only a comment may follow) and, if it overflows, the zip64 one. Nothing if the
-/// bytes are no zip file.
+/// Finds the end record (behind which only a comment may follow) and, if it overflows, the zip64
+/// one. Nothing if the bytes are no zip file.
 static std::optional<DirectoryInfo> locateDirectory(std::span<const std::byte> file) {
   if (file.size() < kEndBytes)
     return std::nullopt;
@@ -113,7 +113,8 @@ void Archive::readDirectory() {
       fail("damaged zip archive: bad central directory entry " + std::to_string(i));
     std::string name(reinterpret_cast<const char *>(dir.data()) + at + kCentralBytes, nameBytes);
 
-    // The zip64 extra field holds, in this order, those of the three values that overflow their 32 bits.
+    // The zip64 extra field holds, in this order, those of the three values that overflow their 32
+    // bits.
     uint64_t extra = at + kCentralBytes + nameBytes, extraEnd = extra + extraBytes;
     while (extraEnd - extra >= 4) {
       uint16_t id = load<uint16_t>(dir, extra), bytes = load<uint16_t>(dir, extra + 2);

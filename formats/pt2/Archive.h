@@ -15,12 +15,12 @@
 
 namespace regimen::pt2 {
 
-/// A .pt2 file, mapped. Entries are addressed without the archive's root folder ("models/model.json"). Spans point into
-/// the mapping and live as long as the archive.
+/// A .pt2 file, mapped. Entries are addressed without the archive's root folder
+/// ("models/model.json"). Spans point into the mapping and live as long as the archive.
 class Archive {
 public:
-  /// Reads the central directory and checks every bound in it, then that the container is a PyTorch 2 archive of a
-  /// version we read. Throws Error.
+  /// Reads the central directory and checks every bound in it, then that the container is a PyTorch
+  /// 2 archive of a version we read. Throws Error.
   static Archive open(const std::filesystem::path &path);
 
   /// As open(), over bytes that outlive the archive; `name` stands for the path in messages.
@@ -36,7 +36,8 @@ public:
   /// Size of an entry in bytes; throws Error if it is missing.
   uint64_t size(std::string_view entry) const;
 
-  /// Payload of an entry; its CRC-32 is checked on first use. Throws Error if it is missing, compressed or damaged.
+  /// Payload of an entry; its CRC-32 is checked on first use. Throws Error if it is missing,
+  /// compressed or damaged.
   std::span<const std::byte> bytes(std::string_view entry) const;
   /// Payload without the CRC check, for what is checked otherwise or only sized.
   std::span<const std::byte> unverifiedBytes(std::string_view entry) const;

@@ -345,7 +345,8 @@ static ArgumentValue toValue(const std::string &kind, const Json &value, unsigne
 }
 
 Argument regimen::pt2::toArgument(const Json &value, unsigned depth) {
-  // Graphs of higher-order operators nest a few levels deep; what nests further was made to break readers.
+  // Graphs of higher-order operators nest a few levels deep; what nests further was made to break
+  // readers.
   if (depth > 32)
     throw Error("arguments nest more than 32 levels deep");
   const auto &[kind, member] = unionMember(value);

@@ -93,7 +93,8 @@ static OutputSpec toOutputSpec(const Json &value) {
   throw Error("output of unknown kind '" + kind + "'");
 }
 
-/// Elements from the start of the storage to behind the last element of a window; nothing on overflow or negatives.
+/// Elements from the start of the storage to behind the last element of a window; nothing on
+/// overflow or negatives.
 static std::optional<int64_t> windowEnd(const Weight &weight) {
   int64_t end = weight.storageOffset;
   bool bad = weight.storageOffset < 0, none = false;
@@ -186,9 +187,10 @@ static std::string findModelEntry(const Archive &archive, const std::string &mod
     if (name.starts_with("models/") && name.ends_with(".json"))
       present += (present.empty() ? "" : ", ") + name;
   throw Error("'" + archive.name() + "': has no '" + entry + "'" +
-              (present.empty() ? "; export the model again with torch.export.save of PyTorch 2.8 or "
-                                 "later"
-                               : "; it has " + present));
+              (present.empty()
+                   ? "; export the model again with torch.export.save of PyTorch 2.8 or "
+                     "later"
+                   : "; it has " + present));
 }
 
 static void readProgram(const Json &json, ExportedProgram &program) {
@@ -197,7 +199,8 @@ static void readProgram(const Json &json, ExportedProgram &program) {
   program.schemaMinor = toInt(get(version, "minor"));
   if (program.schemaMajor != kSchemaMajor)
     throw Error("schema version " + std::to_string(program.schemaMajor) + "." +
-                std::to_string(program.schemaMinor) + ", this program reads 8.x; export the model "
+                std::to_string(program.schemaMinor) +
+                ", this program reads 8.x; export the model "
                 "with a PyTorch between 2.8 and the version Regimen was built for");
   program.torchVersion = stringOr(json, "torch_version", "");
   if (const Json *verifiers = find(json, "verifiers"))
@@ -219,9 +222,8 @@ static void readProgram(const Json &json, ExportedProgram &program) {
   program.graph = toGraph(get(module, "graph"), 0);
   const Json &signature = get(module, "signature");
   for (const Json &spec : toArray(get(signature, "input_specs")))
-    program.inputSpecs.push_back(
-        within("input spec " + std::to_string(program.inputSpecs.size()),
-               [&] { return toInputSpec(spec); }));
+    program.inputSpecs.push_back(within("input spec " + std::to_string(program.inputSpecs.size()),
+                                        [&] { return toInputSpec(spec); }));
   for (const Json &spec : toArray(get(signature, "output_specs")))
     program.outputSpecs.push_back(
         within("output spec " + std::to_string(program.outputSpecs.size()),
@@ -310,8 +312,8 @@ const Weight *ExportedProgram::findWeight(const std::string &fqn) const {
 
 bool ExportedProgram::hasWeights() const {
   return std::none_of(weights.begin(), weights.end(), [](const Weight &weight) {
-    return weight.empty && std::find(weight.sizes.begin(), weight.sizes.end(), 0) ==
-                               weight.sizes.end();
+    return weight.empty &&
+           std::find(weight.sizes.begin(), weight.sizes.end(), 0) == weight.sizes.end();
   });
 }
 

@@ -1,7 +1,8 @@
 //===- ExportedProgram.h - What torch.export.save wrote ---------*- C++ -*-===//
 //
-// models/model.json and the weight directories of a .pt2 archive as plain structs. Unknown JSON keys are ignored and
-// missing optional ones take their defaults, so any minor version of schema 8 reads.
+// models/model.json and the weight directories of a .pt2 archive as plain structs. Unknown JSON
+// keys are ignored and missing optional ones take their defaults, so any minor version of schema 8
+// reads.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_FORMATS_PT2_EXPORTEDPROGRAM_H
@@ -81,8 +82,9 @@ struct TensorMeta {
 struct Graph;
 struct Argument;
 
-// The kinds of arguments. A symbolic int, float or bool that is in fact a number reads as the plain kind, and a list
-// of symbolic ints that are all numbers as IntsArg; optional tensors read as TensorArg or NoneArg.
+// The kinds of arguments. A symbolic int, float or bool that is in fact a number reads as the plain
+// kind, and a list of symbolic ints that are all numbers as IntsArg; optional tensors read as
+// TensorArg or NoneArg.
 struct NoneArg {};
 struct TensorArg {
   std::string name;
@@ -291,7 +293,8 @@ struct Weight {
 /// A parsed export. Owns no bytes of weights: those stay in the archive.
 class ExportedProgram {
 public:
-  /// Reads models/`model`.json and both weight directories. Throws Error that names the file and the place in it.
+  /// Reads models/`model`.json and both weight directories. Throws Error that names the file and
+  /// the place in it.
   static ExportedProgram load(const Archive &archive, const std::string &model = "model");
 
   int64_t schemaMajor = 0, schemaMinor = 0;
@@ -310,8 +313,8 @@ public:
   std::vector<Weight> weights;
   /// Non-persistent buffers and lifted constants.
   std::vector<Weight> constants;
-  /// Groups of FQNs that are one tensor (same record, dtype and window), in order of first appearance. Empty records tie
-  /// nothing.
+  /// Groups of FQNs that are one tensor (same record, dtype and window), in order of first
+  /// appearance. Empty records tie nothing.
   std::vector<std::vector<std::string>> ties;
   /// Contents of extra/regimen.json, which regimen.export writes; null for a plain torch.export.
   std::shared_ptr<const nlohmann::json> marks;
@@ -321,10 +324,11 @@ public:
   /// True if records hold values: false for a meta-device export.
   bool hasWeights() const;
 
-  /// The whole record of a weight (its window is checked to lie inside); CRC checked. Empty for an empty record.
-  /// Throws Error for a pickled one.
+  /// The whole record of a weight (its window is checked to lie inside); CRC checked. Empty for an
+  /// empty record. Throws Error for a pickled one.
   static std::span<const std::byte> record(const Archive &archive, const Weight &weight);
-  /// The values alone when the weight is contiguous: the bytes of its window. Throws Error otherwise.
+  /// The values alone when the weight is contiguous: the bytes of its window. Throws Error
+  /// otherwise.
   static std::span<const std::byte> data(const Archive &archive, const Weight &weight);
 
 private:

@@ -152,7 +152,8 @@ int64_t Expr::evaluate(const std::map<std::string, int64_t> &bindings) const {
 }
 
 namespace {
-/// Recursive descent over sympy's text: infix with Python's precedence, and constructor calls as srepr writes them.
+/// Recursive descent over sympy's text: infix with Python's precedence, and constructor calls as
+/// srepr writes them.
 class Parser {
 public:
   explicit Parser(std::string_view text) : text(text) {}
@@ -282,7 +283,8 @@ private:
     return call(word, depth);
   }
 
-  /// `Symbol('s72', positive=True, integer=True)` after its parenthesis; the assumptions do not matter.
+  /// `Symbol('s72', positive=True, integer=True)` after its parenthesis; the assumptions do not
+  /// matter.
   Expr quotedSymbol() {
     skipSpace();
     if (at == text.size() || (text[at] != '\'' && text[at] != '"'))
@@ -304,10 +306,10 @@ private:
     static const std::map<std::string, Expr::Kind, std::less<>> kinds = {
         {"Add", Expr::Kind::Add},           {"Mul", Expr::Kind::Mul},
         {"FloorDiv", Expr::Kind::FloorDiv}, {"CleanDiv", Expr::Kind::FloorDiv},
-        {"CeilDiv", Expr::Kind::CeilDiv},
-        {"Mod", Expr::Kind::Mod},           {"PythonMod", Expr::Kind::Mod},
-        {"Pow", Expr::Kind::Pow},           {"PowByNatural", Expr::Kind::Pow},
-        {"Max", Expr::Kind::Max},           {"Min", Expr::Kind::Min},
+        {"CeilDiv", Expr::Kind::CeilDiv},   {"Mod", Expr::Kind::Mod},
+        {"PythonMod", Expr::Kind::Mod},     {"Pow", Expr::Kind::Pow},
+        {"PowByNatural", Expr::Kind::Pow},  {"Max", Expr::Kind::Max},
+        {"Min", Expr::Kind::Min},
     };
     auto it = kinds.find(word);
     if (it == kinds.end())

@@ -12,8 +12,9 @@
 
 namespace regimen::pt2 {
 
-/// An immutable integer expression, as sympy prints it: `Symbol('s72', positive=True, integer=True)`,
-/// `Mul(Integer(8), Symbol('s17'))`, `8*s17 + 1`, `Max(2, s0)`, `(s0//2)`, `Mod(s0, 4)`. Cheap to copy.
+/// An immutable integer expression, as sympy prints it: `Symbol('s72', positive=True,
+/// integer=True)`, `Mul(Integer(8), Symbol('s17'))`, `8*s17 + 1`, `Max(2, s0)`, `(s0//2)`, `Mod(s0,
+/// 4)`. Cheap to copy.
 class Expr {
 public:
   enum class Kind { Constant, Symbol, Add, Mul, FloorDiv, CeilDiv, Mod, Pow, Max, Min };

@@ -49,8 +49,7 @@ static SourceLocation parseLocation(std::string_view trace) {
     SourceLocation location;
     location.file = rest.substr(0, mark);
     rest.remove_prefix(mark + lineMark.size());
-    auto [end, error] =
-        std::from_chars(rest.data(), rest.data() + rest.size(), location.line);
+    auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), location.line);
     if (error != std::errc())
       continue;
     rest.remove_prefix(static_cast<size_t>(end - rest.data()));

@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-
 using namespace regimen;
 using namespace regimen::safetensors;
 namespace fs = std::filesystem;
@@ -54,7 +53,8 @@ Collection Collection::open(const fs::path &path) {
       if (entry.path().extension() == ".safetensors")
         found.push_back(entry.path());
     if (found.size() != 1)
-      throw Error("'" + path.string() + "': has neither model.safetensors.index.json nor "
+      throw Error("'" + path.string() +
+                  "': has neither model.safetensors.index.json nor "
                   "model.safetensors nor a single other .safetensors file");
     return open(found[0]);
   }

@@ -27,10 +27,10 @@ struct DTypeInfo {
 } // namespace
 
 /// By DType's order.
-static constexpr DTypeInfo kDTypes[] = {{"BOOL", 1}, {"U8", 1},      {"I8", 1},  {"F8_E4M3", 1},
-                                        {"F8_E5M2", 1}, {"U16", 2},  {"I16", 2}, {"F16", 2},
-                                        {"BF16", 2}, {"U32", 4},     {"I32", 4}, {"F32", 4},
-                                        {"U64", 8},  {"I64", 8},     {"F64", 8}};
+static constexpr DTypeInfo kDTypes[] = {{"BOOL", 1},    {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1},
+                                        {"F8_E5M2", 1}, {"U16", 2}, {"I16", 2}, {"F16", 2},
+                                        {"BF16", 2},    {"U32", 4}, {"I32", 4}, {"F32", 4},
+                                        {"U64", 8},     {"I64", 8}, {"F64", 8}};
 
 std::string_view regimen::safetensors::name(DType dtype) {
   return kDTypes[static_cast<size_t>(dtype)].name;
@@ -70,7 +70,8 @@ const TensorView *File::find(std::string_view tensor) const {
 }
 
 namespace {
-/// Name that occurs twice in one object of the header, which a parsed map no longer shows; "" if none does.
+/// Name that occurs twice in one object of the header, which a parsed map no longer shows; "" if
+/// none does.
 class DuplicateKeys : public nlohmann::json_sax<Json> {
 public:
   std::string duplicate;
@@ -194,7 +195,8 @@ void File::readHeader() {
     }
   }
 
-  // The tensors must fill the data exactly: an overlap or a hole means that something else was meant.
+  // The tensors must fill the data exactly: an overlap or a hole means that something else was
+  // meant.
   std::vector<std::pair<std::span<const std::byte>, std::string_view>> ranges;
   for (const auto &[tensor, view] : views)
     if (!view.bytes.empty())

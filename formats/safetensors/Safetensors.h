@@ -15,7 +15,23 @@
 
 namespace regimen::safetensors {
 
-enum class DType : uint8_t { Bool, U8, I8, F8E4M3, F8E5M2, U16, I16, F16, BF16, U32, I32, F32, U64, I64, F64 };
+enum class DType : uint8_t {
+  Bool,
+  U8,
+  I8,
+  F8E4M3,
+  F8E5M2,
+  U16,
+  I16,
+  F16,
+  BF16,
+  U32,
+  I32,
+  F32,
+  U64,
+  I64,
+  F64
+};
 /// As the format spells it, e.g. "F32".
 std::string_view name(DType dtype);
 unsigned elementBytes(DType dtype);
@@ -30,8 +46,8 @@ struct TensorView {
 /// A mapped safetensors file. Views live as long as the object.
 class File {
 public:
-  /// Throws Error on a header above 100 MB, malformed or duplicate entries, ranges that overlap, leave gaps or run past
-  /// the end, and byte counts that differ from shape and dtype.
+  /// Throws Error on a header above 100 MB, malformed or duplicate entries, ranges that overlap,
+  /// leave gaps or run past the end, and byte counts that differ from shape and dtype.
   static File open(const std::filesystem::path &path);
   static File fromBytes(std::span<const std::byte> bytes, std::string name);
 
@@ -51,8 +67,8 @@ private:
   std::map<std::string, std::string> meta;
 };
 
-/// Tensors of one file, or of a Hugging Face folder: model.safetensors.index.json with its files, else
-/// model.safetensors, else the folder's only .safetensors file.
+/// Tensors of one file, or of a Hugging Face folder: model.safetensors.index.json with its files,
+/// else model.safetensors, else the folder's only .safetensors file.
 class Collection {
 public:
   static Collection open(const std::filesystem::path &fileOrFolder);
@@ -73,9 +89,9 @@ struct TensorInfo {
   std::vector<int64_t> shape;
 };
 
-/// Writes one file without holding its tensors: declare all, write each once (in any order, in pieces), finish. Layout
-/// is by falling element size, then name, so equal contents give equal bytes and every tensor is aligned. The file
-/// appears at `path` only when finish() returns.
+/// Writes one file without holding its tensors: declare all, write each once (in any order, in
+/// pieces), finish. Layout is by falling element size, then name, so equal contents give equal
+/// bytes and every tensor is aligned. The file appears at `path` only when finish() returns.
 class Writer {
 public:
   Writer(const std::filesystem::path &path, const std::vector<TensorInfo> &tensors,
@@ -96,7 +112,8 @@ private:
 };
 
 /// Writes all tensors at once.
-void write(const std::filesystem::path &path, const std::map<std::string, TensorView, std::less<>> &tensors,
+void write(const std::filesystem::path &path,
+           const std::map<std::string, TensorView, std::less<>> &tensors,
            const std::map<std::string, std::string> &metadata = {});
 
 } // namespace regimen::safetensors

@@ -39,15 +39,13 @@ Writer::Writer(const std::filesystem::path &path, const std::vector<TensorInfo> 
   for (const TensorInfo *tensor : sorted) {
     uint64_t start = end;
     end += countBytes(*tensor);
-    if (tensor->name == "__metadata__" ||
-        !ranges.emplace(tensor->name, Range{start, end}).second)
+    if (tensor->name == "__metadata__" || !ranges.emplace(tensor->name, Range{start, end}).second)
       throw Error("'" + fileName + "': cannot write a tensor named '" + tensor->name +
                   "' twice or at all");
     // Appended as they are: the map above has seen to duplicates, and this one searches linearly.
-    entries.emplace_back(tensor->name,
-                         nlohmann::ordered_json{{"dtype", name(tensor->dtype)},
-                                                {"shape", tensor->shape},
-                                                {"data_offsets", {start, end}}});
+    entries.emplace_back(tensor->name, nlohmann::ordered_json{{"dtype", name(tensor->dtype)},
+                                                              {"shape", tensor->shape},
+                                                              {"data_offsets", {start, end}}});
   }
   std::string text;
   try {

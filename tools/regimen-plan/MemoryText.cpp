@@ -70,15 +70,15 @@ static std::string padLeft(const std::string &text, size_t width) {
 
 static char letter(fb::Category category) { return name(category)[0]; }
 
-/// One arena during one program: each character is a range of addresses over a range of instructions and shows the
-/// category that fills most of it, '.' where nothing lives.
+/// One arena during one program: each character is a range of addresses over a range of
+/// instructions and shows the category that fills most of it, '.' where nothing lives.
 static std::string picture(const fb::PlanT &plan, int32_t program, uint16_t arena,
                            size_t peakInstruction) {
   size_t instructions = plan.programs[program]->instructions.size();
   uint64_t bytes = plan.arenas[arena]->bytes;
   size_t columns = std::min(kColumns, instructions);
-  size_t rows = static_cast<size_t>(
-      std::min<uint64_t>(kRows, std::max<uint64_t>(1, bytes / kAlignment)));
+  size_t rows =
+      static_cast<size_t>(std::min<uint64_t>(kRows, std::max<uint64_t>(1, bytes / kAlignment)));
   using Shares = std::array<double, kCategories>;
   std::vector<Shares> cells(rows * columns, Shares{});
   auto firstOf = [](uint64_t part, uint64_t parts, uint64_t total) {
@@ -118,8 +118,7 @@ static std::string picture(const fb::PlanT &plan, int32_t program, uint16_t aren
 
 /// Where a buffer's first instruction comes from: operator, layer, source line.
 static std::string origin(const fb::PlanT &plan, const fb::BufferT &buffer) {
-  const fb::InstructionT &instruction =
-      *plan.programs[buffer.program]->instructions[buffer.first];
+  const fb::InstructionT &instruction = *plan.programs[buffer.program]->instructions[buffer.first];
   const fb::LocationT &location = *plan.locations[instruction.location];
   std::string text = location.op;
   if (!location.layer.empty())
@@ -139,8 +138,7 @@ static std::string programText(const fb::PlanT &plan, int32_t index, const Progr
   text.append(" at instruction ").append(std::to_string(memory.peakInstruction)).append("\n");
   std::set<uint16_t> arenas;
   for (const auto &buffer : plan.buffers)
-    if (buffer->program == index &&
-        plan.arenas[buffer->arena]->space == fb::MemorySpace::Device)
+    if (buffer->program == index && plan.arenas[buffer->arena]->space == fb::MemorySpace::Device)
       arenas.insert(buffer->arena);
   for (uint16_t arena : arenas) {
     text.append(" arena '").append(plan.arenas[arena]->name).append("' (");

@@ -10,12 +10,12 @@
 
 namespace regimen::plan {
 
-/// A table of the categories, and for each program a picture of its arenas (instructions across, addresses down) with
-/// the buffers that are alive at its peak. Requires a valid plan.
+/// A table of the categories, and for each program a picture of its arenas (instructions across,
+/// addresses down) with the buffers that are alive at its peak. Requires a valid plan.
 std::string memoryText(const fb::PlanT &plan);
 
-/// {"ranks": [{"rank", "predicted_peak", "host_peak", "nvme_bytes", "lower_bound", "categories": {...}}]}, one entry a
-/// rank of the mesh.
+/// {"ranks": [{"rank", "predicted_peak", "host_peak", "nvme_bytes", "lower_bound", "categories":
+/// {...}}]}, one entry a rank of the mesh.
 nlohmann::json memoryJson(const fb::PlanT &plan);
 
 } // namespace regimen::plan
