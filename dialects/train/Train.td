@@ -143,7 +143,7 @@ def Train_ProgramOp : Train_Op<"program", [
 def Train_ReturnOp : Train_Op<"return", [Pure, Terminator, HasParent<"ProgramOp">]> {
   let summary = "The outputs of a program";
   let arguments = (ins Variadic<Train_Tensor>:$values);
-  let builders = [OpBuilder<(ins), "">];
+  let builders = [OpBuilder<(ins), "build($_builder, $_state, ::mlir::ValueRange());">];
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 

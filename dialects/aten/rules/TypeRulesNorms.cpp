@@ -51,7 +51,8 @@ static LogicalResult normGradients(const InferArgs &args, ArrayRef<int64_t> affi
   if (!mask || mask.size() != 3)
     return args.fail("'output_mask' must have 3 values");
   RankedTensorType weight = RankedTensorType::get(affine, statisticsType(args));
-  for (auto [type, wanted] : llvm::zip(ArrayRef{input, weight, weight}, mask.asArrayRef()))
+  RankedTensorType gradients[] = {input, weight, weight};
+  for (auto [type, wanted] : llvm::zip(gradients, mask.asArrayRef()))
     types.push_back(wanted ? type : rules::undefinedResult(type.getElementType()));
   return success();
 }
