@@ -1,0 +1,116 @@
+//===- FormBuckets.cpp - Lay parameters out in flat buckets ---------------===//
+#include "dialects/train/TrainDialect.h"
+#include "passes/shard/BucketLayout.h"
+#include "passes/shard/Passes.h"
+
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+
+namespace regimen::passes {
+#define GEN_PASS_DEF_FORMBUCKETSPASS
+#include "passes/shard/Passes.h.inc"
+
+namespace {
+
+/// Position of the first op that uses each parameter in the forward, by name. Reads themselves do not count: they may
+/// all stand at the top.
+llvm::StringMap<uint64_t> findFirstUses(train::ProgramOp program) {
+  llvm::DenseMap<Operation *, uint64_t> positions;
+  for (Operation &op : program.getBody().front())
+    positions.try_emplace(&op, positions.size());
+  llvm::StringMap<uint64_t> uses;
+  for (auto read : program.getBody().getOps<train::ReadOp>())
+    for (Operation *user : read->getUsers()) {
+      uint64_t position = positions.lookup(user);
+      auto [it, isNew] = uses.try_emplace(read.getSymbol(), position);
+      it->second = std::min(it->second, position);
+    }
+  return uses;
+}
+
+/// The program whose order of use counts: the forward, or the micro-step that starts with it.
+train::ProgramOp findForward(ModuleOp module) {
+  for (auto program : module.getOps<train::ProgramOp>())
+    if (program.getRole() == train::Role::Forward || program.getRole() == train::Role::MicroStep)
+      return program;
+  return nullptr;
+}
+
+uint32_t bytesOf(Type elementType) {
+  return (elementType.getIntOrFloatBitWidth() + 7) / 8;
+}
+
+struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
+  using FormBucketsPassBase::FormBucketsPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (dp != 1) {
+      module.emitError() << "mesh.dp = " << dp
+                         << ": training on several ranks is not built yet; use mesh.dp = 1";
+      return signalPassFailure();
+    }
+    auto parameters = llvm::to_vector(module.getOps<train::ParameterOp>());
+    llvm::StringMap<uint64_t> firstUses;
+    if (train::ProgramOp forward = findForward(module))
+      firstUses = findFirstUses(forward);
+
+    llvm::MapVector<Type, uint32_t> types;
+    std::vector<BucketItem> items;
+    for (train::ParameterOp parameter : parameters) {
+      RankedTensorType type = parameter.getTensorType();
+      BucketItem item;
+      item.elements = type.getNumElements();
+      item.type = types.try_emplace(type.getElementType(), types.size()).first->second;
+      item.elementBytes = bytesOf(type.getElementType());
+      item.trainable = parameter.getTrainable();
+      item.tied = !parameter.getAliases().empty();
+      if (auto it = firstUses.find(parameter.getSymName()); it != firstUses.end())
+        item.firstUse = it->second;
+      items.push_back(item);
+    }
+    write(parameters, layOutBuckets(items, bucketBytes, dp));
+  }
+
+  void write(MutableArrayRef<train::ParameterOp> parameters, const std::vector<BucketPlan> &buckets) {
+    ModuleOp module = getOperation();
+    OpBuilder builder(&getContext());
+    // After the parameters, before whatever uses the buckets.
+    if (parameters.empty())
+      builder.setInsertionPointToStart(module.getBody());
+    else
+      builder.setInsertionPointAfter(parameters.back());
+    SymbolTable symbols(module);
+    Location loc = module.getLoc();
+    auto add = [&](Operation *op, StringRef name) {
+      // A parameter may be called "mesh" or "bucket0"; the table then picks a free name.
+      symbols.setSymbolName(op, name);
+      symbols.insert(op);
+    };
+    add(dist::MeshOp::create(builder, loc, "", builder.getStrArrayAttr({"dp"}),
+                             builder.getDenseI64ArrayAttr({dp})),
+        "mesh");
+    int64_t used = 0, padded = 0;
+    for (auto [index, bucket] : llvm::enumerate(buckets)) {
+      SmallVector<Attribute> names;
+      for (size_t item : bucket.items) {
+        names.push_back(FlatSymbolRefAttr::get(parameters[item].getSymNameAttr()));
+        used += parameters[item].getTensorType().getNumElements();
+      }
+      padded += bucket.elements;
+      train::ParameterOp first = parameters[bucket.items.front()];
+      auto op = dist::BucketOp::create(builder, loc, "", builder.getArrayAttr(names), bucket.offsets,
+                                       bucket.elements, first.getTensorType().getElementType(),
+                                       first.getTrainable());
+      add(op, "bucket" + std::to_string(index));
+    }
+    remark::analysis(loc, remark::RemarkOpts::name("buckets").category("shard"))
+        << remark::metric("buckets", buckets.size()) << remark::metric("elements", used)
+        << remark::metric("paddedElements", padded);
+  }
+};
+
+} // namespace
+} // namespace regimen::passes
