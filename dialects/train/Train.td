@@ -28,6 +28,7 @@ def Train_Dialect : Dialect {
   let name = "train";
   let cppNamespace = "::regimen::train";
   let summary = "Parameters, model states, programs and the optimizer's inputs";
+  let useDefaultAttributePrinterParser = 1;
 }
 
 class Train_Op<string mnemonic, list<Trait> traits = []> : Op<Train_Dialect, mnemonic, traits>;
