@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <type_traits>
 
 using namespace regimen;
@@ -47,8 +48,11 @@ private:
   }
   template <typename T>
   void count(const flatbuffers::Vector<T> *values) requires std::is_arithmetic_v<T> {
-    if (values)
-      add(uint64_t{values->size()} * sizeof(T));
+    if (!values)
+      return;
+    if (reinterpret_cast<uintptr_t>(values->Data()) % alignof(T) != 0)
+      throw Error("a vector is not aligned");
+    add(uint64_t{values->size()} * sizeof(T));
   }
   template <typename T> void count(const flatbuffers::Vector<flatbuffers::Offset<T>> *tables) {
     if (!tables)
@@ -132,6 +136,12 @@ fb::PlanT regimen::plan::parse(std::span<const std::byte> bytes, const std::stri
          "')");
   if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE)
     fail("plan files end at 2 GiB");
+  std::vector<uint64_t> aligned;
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(uint64_t) != 0) {
+    aligned.resize(bytes.size() / sizeof(uint64_t) + 1);
+    std::memcpy(aligned.data(), bytes.data(), bytes.size());
+    bytes = std::as_bytes(std::span(aligned)).first(bytes.size());
+  }
   // A table has 4 bytes itself and 4 in what refers to it, so honest files pass whatever their
   // size.
   flatbuffers::uoffset_t maxTables = static_cast<flatbuffers::uoffset_t>(bytes.size() / 8 + 1);
@@ -143,8 +153,8 @@ fb::PlanT regimen::plan::parse(std::span<const std::byte> bytes, const std::stri
   if (plan->version() != kVersion)
     fail("plan version " + std::to_string(plan->version()) + ", this program reads version " +
          std::to_string(kVersion) + "; compile the model again");
-  if (UnpackedSize(4 * bytes.size() + 4096).exceeds(*plan))
-    fail("damaged plan file: its parts overlap");
+  if (std::string what = UnpackChecker(4 * bytes.size() + 4096).check(*plan); !what.empty())
+    fail("damaged plan file: " + what);
   fb::PlanT result;
   plan->UnPackTo(&result);
   return result;

@@ -20,6 +20,7 @@ public:
       checkParameter(*parameter);
     for (const auto &buffer : plan.module_buffers) {
       checkName(buffer->name);
+      initialised.insert(buffer->tensor);
       own("module buffer '" + buffer->name + "'", buffer->tensor);
     }
     for (size_t i = 0; i < plan.constants.size(); ++i)
@@ -87,7 +88,9 @@ private:
   }
 
   void checkConstant(const std::string &name, const fb::ConstantT &constant) {
-    own(name, constant.tensor, /*constant=*/true);
+    // Of a module buffer it is the initial value, and programs may write there.
+    if (!initialised.contains(constant.tensor))
+      own(name, constant.tensor, /*constant=*/true);
     const fb::TensorT &tensor = *plan.tensors[constant.tensor];
     Span span = spanOf(plan, constant.tensor);
     if (!isContiguous(tensor))
@@ -136,6 +139,7 @@ private:
   const fb::PlanT &plan;
   Violations &violations;
   std::set<std::string> names;
+  std::set<uint32_t> initialised; // tensors of module buffers
   std::vector<Owner> owners;
 };
 } // namespace

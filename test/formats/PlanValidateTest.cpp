@@ -48,6 +48,8 @@ void disarm(fb::PlanT &plan, size_t program, size_t instruction) {
   at(plan, program, instruction).body.Set(std::move(record));
 }
 
+// One mutation a line, whatever its length.
+// clang-format off
 const Mutation kMutations[] = {
     // Layout.
     {"misaligned", [](auto &p) { p.buffers[kY]->offset = 130; }, "not a multiple of 64"},
@@ -175,6 +177,7 @@ const Mutation kMutations[] = {
     {"missing_part", [](auto &p) { p.training.reset(); }, "a required part is missing"},
     {"missing_element", [](auto &p) { p.tensors[3].reset(); }, "a required part is missing"},
 };
+// clang-format on
 
 class PlanMutation : public testing::TestWithParam<Mutation> {};
 } // namespace
@@ -202,15 +205,17 @@ TEST(PlanValidate, OrdersReuseByALaterLoad) {
   ++plan.buffers[kScratch]->first;
   std::string violations = joined(validate(plan));
   EXPECT_NE(violations.find("instruction 5"), std::string::npos) << violations;
-  EXPECT_NE(violations.find("writes buffer 4 'x' without waiting for Compute-lane instruction 3, which reads"),
+  EXPECT_NE(violations.find(
+                "writes buffer 4 'x' without waiting for Compute-lane instruction 3, which reads"),
             std::string::npos)
       << violations;
 }
 
 TEST(PlanValidate, KnowsWhatInPlaceKernelsOverwrite) {
   // fill_ starts a buffer, add_ needs one that is already filled.
-  for (auto [name, valid] : {std::pair("aten::fill_.Scalar", true), std::pair("aten::add_.Scalar", false),
-                             std::pair("aten::_fused_thing", false)}) {
+  for (auto [name, valid] :
+       {std::pair("aten::fill_.Scalar", true), std::pair("aten::add_.Scalar", false),
+        std::pair("aten::_fused_thing", false)}) {
     fb::PlanT plan = samples::samplePlan();
     plan.kernels[1]->name = name;
     plan.kernels[1]->mode = fb::KernelMode::InPlace;
@@ -222,6 +227,15 @@ TEST(PlanValidate, KnowsWhatInPlaceKernelsOverwrite) {
     evaluated.results.clear();
     EXPECT_EQ(validate(plan).empty(), valid) << name;
   }
+}
+
+TEST(PlanValidate, AModuleBufferMayHaveAnInitialValue) {
+  fb::PlanT plan = samples::samplePlan();
+  plan.module_buffers.push_back(std::make_unique<fb::ModuleBufferT>());
+  plan.module_buffers[0]->name = "running_mean";
+  plan.module_buffers[0]->tensor = plan.constants[0]->tensor;
+  call(plan, kUpdate, 0).args[0]->tensor = plan.constants[0]->tensor;
+  EXPECT_EQ(joined(validate(plan)), "");
 }
 
 TEST(PlanValidate, StopsListeningToHopelessPlans) {
