@@ -20,27 +20,27 @@ static constexpr unsigned kMaxDepth = 32;
 static constexpr size_t kQuoted = 10;
 
 namespace {
-/// Adds up what unpacking would allocate, and refuses a small file that refers to the same bytes
-/// again and again.
-class UnpackedSize {
+/// What FlatBuffers' verifier leaves open: that the numbers of a vector are aligned, and that a small
+/// file does not refer to the same bytes again and again, which would unpack to any size.
+class UnpackChecker {
 public:
-  explicit UnpackedSize(uint64_t limit) : limit(limit) {}
+  explicit UnpackChecker(uint64_t limit) : limit(limit) {}
 
-  bool exceeds(const fb::Plan &plan) {
+  /// What is wrong, or "".
+  std::string check(const fb::Plan &plan) {
     try {
       count(plan);
-    } catch (const TooLarge &) {
-      return true;
+    } catch (const Error &error) {
+      return error.what();
     }
-    return false;
+    return "";
   }
 
 private:
-  struct TooLarge {};
   void add(uint64_t bytes) {
     total += bytes;
     if (total > limit)
-      throw TooLarge();
+      throw Error("its parts overlap");
   }
   void count(const flatbuffers::String *text) {
     if (text)
