@@ -1,6 +1,7 @@
 //===- Generators.h - What regimen-tblgen's generators share ----*- C++ -*-===//
 //
-// One file a table (Schemas.cpp, Vjps.cpp, Kernels.cpp, Coverage.cpp), each registering its generators.
+// One file a table (Schemas.cpp, Vjps.cpp, Kernels.cpp, Coverage.cpp), each registering its
+// generators.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_TOOLS_TBLGEN_GENERATORS_H
@@ -13,7 +14,8 @@
 
 namespace regimen::tblgen {
 
-/// Operator and overload of an aten op's record as the dispatcher prints them, e.g. "aten::add.Tensor".
+/// Operator and overload of an aten op's record as the dispatcher prints them, e.g.
+/// "aten::add.Tensor".
 inline std::string schemaName(const llvm::Record *op) {
   return "aten::" + op->getValueAsString("opName").str();
 }

@@ -1,6 +1,9 @@
 //===- regimen-tblgen.cpp - Op tables to C++ and documentation ------------===//
 //
-//   -gen-aten-schemas   OpSchema of every aten op, its inference hook, and the name lookup (needs TypeRules.td)
+//   -gen-aten-schemas  OpSchemas, inference hooks, lookup by name (TypeRules.td)
+//   -gen-vjps          every op's gradient (Vjp.td)
+//   -gen-kernels       every op's kernels (Kernels.td)
+//   -gen-coverage      the page of ops by tables (Coverage.td)
 //
 //===----------------------------------------------------------------------===//
 #include "mlir/Tools/mlir-tblgen/MlirTblgenMain.h"

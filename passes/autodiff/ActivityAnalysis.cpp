@@ -1,0 +1,55 @@
+//===- ActivityAnalysis.cpp - Which values need a gradient ----------------===//
+#include "passes/autodiff/ActivityAnalysis.h"
+
+#include "passes/autodiff/Vjp.h"
+
+using namespace mlir;
+using namespace regimen;
+using namespace regimen::passes;
+
+static bool isFloat(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && isa<FloatType>(type.getElementType());
+}
+
+/// Whether a gradient could flow from a result of `op` to its operand `index`. An op without a rule
+/// counts: differentiating it must fail rather than stop silently.
+static bool isPath(Operation *op, unsigned index) {
+  if (!isa<aten::AtenOpInterface>(op) || !isFloat(op->getOperand(index)))
+    return false;
+  const VjpRule *rule = lookupVjp(op);
+  if (!rule || rule->kind == VjpKind::Composite)
+    return true;
+  return rule->kind == VjpKind::Rule && isDifferentiable(*rule, op, index);
+}
+
+DependenceAnalysis::DependenceAnalysis(train::ProgramOp program, SymbolTable &symbols) {
+  for (Operation &op : program.getBody().front()) {
+    bool depends = false;
+    if (auto read = dyn_cast<train::ReadOp>(op)) {
+      auto parameter = symbols.lookup<train::ParameterOp>(read.getSymbol());
+      depends = parameter && parameter.getTrainable();
+    }
+    for (OpOperand &operand : op.getOpOperands())
+      depends |= dependent.contains(operand.get()) && isPath(&op, operand.getOperandNumber());
+    if (depends)
+      for (Value result : op.getResults())
+        if (isFloat(result))
+          dependent.insert(result);
+  }
+}
+
+ActivityAnalysis::ActivityAnalysis(train::ProgramOp program, SymbolTable &symbols) {
+  DependenceAnalysis dependence(program, symbols);
+  Block &block = program.getBody().front();
+  Value loss = block.getTerminator()->getOperand(*program.getLoss());
+  if (dependence.requiresGrad(loss))
+    active.insert(loss);
+  for (Operation &op : llvm::reverse(block)) {
+    if (llvm::none_of(op.getResults(), [&](Value result) { return active.contains(result); }))
+      continue;
+    for (OpOperand &operand : op.getOpOperands())
+      if (dependence.requiresGrad(operand.get()) && isPath(&op, operand.getOperandNumber()))
+        active.insert(operand.get());
+  }
+}

@@ -1,0 +1,18 @@
+//===- Pipeline.cpp - The autodiff stage ----------------------------------===//
+#include "passes/autodiff/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const CompileConfig &config) {
+  passes.addPass(createDecomposeCompositesPass());
+  passes.addPass(createDifferentiatePass({int64_t(config.accumulate)}));
+  BuildUpdatePassOptions update;
+  update.config = config.canonical();
+  passes.addPass(createBuildUpdatePass(update));
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createVerifyAutodiffPass());
+}

@@ -1,0 +1,154 @@
+//===- VerifyAutodiff.cpp - What autodiff promises of the module ----------===//
+#include "passes/autodiff/ActivityAnalysis.h"
+#include "passes/autodiff/Passes.h"
+#include "passes/autodiff/Vjp.h"
+
+#include "llvm/ADT/StringSet.h"
+
+namespace regimen::passes {
+#define GEN_PASS_DEF_VERIFYAUTODIFFPASS
+#include "passes/autodiff/Passes.h.inc"
+} // namespace regimen::passes
+
+using namespace mlir;
+using namespace regimen;
+using namespace regimen::passes;
+using namespace regimen::train;
+
+namespace {
+
+/// Counts, for every value of a program, how many seeds are factors of it. Addition needs equal
+/// counts, multiplication adds them up, and anything that is not linear must not see a seed.
+class SeedFactors {
+public:
+  explicit SeedFactors(SymbolTable &symbols) : symbols(symbols) {}
+
+  LogicalResult run(ProgramOp program) {
+    for (Operation &op : program.getBody().front())
+      if (failed(visit(&op)))
+        return failure();
+    return success();
+  }
+
+private:
+  LogicalResult visit(Operation *op) {
+    if (isa<SeedOp>(op)) {
+      factors[op->getResult(0)] = 1;
+      return success();
+    }
+    if (auto read = dyn_cast<ReadOp>(op)) {
+      if (symbols.lookup<GradientOp>(read.getSymbol()))
+        factors[op->getResult(0)] = 1;
+      return success();
+    }
+    if (auto write = dyn_cast<WriteOp>(op)) {
+      int count = factors.lookup(write.getValue());
+      if (symbols.lookup<GradientOp>(write.getSymbol()) ? count != 1 : count != 0)
+        return op->emitError() << "writes to " << write.getSymbolAttr() << " a value that carries "
+                               << count << " seeds instead of "
+                               << (symbols.lookup<GradientOp>(write.getSymbol()) ? 1 : 0);
+      return success();
+    }
+    if (llvm::none_of(op->getOperands(), [&](Value v) { return factors.lookup(v) != 0; }))
+      return success();
+    FailureOr<int> count = combine(op);
+    if (failed(count))
+      return failure();
+    for (Value result : op->getResults())
+      factors[result] = *count;
+    return success();
+  }
+
+  FailureOr<int> combine(Operation *op) {
+    const passes::Linearity *linearity =
+        isa<aten::AtenOpInterface>(op) ? lookupLinearity(op) : nullptr;
+    if (!linearity)
+      return op->emitError() << op->getName()
+                             << " uses the loss's gradient, but is not known to be linear in it";
+    int sum = 0;
+    std::optional<int> common;
+    for (OpOperand &operand : op->getOpOperands()) {
+      int count = factors.lookup(operand.get());
+      bool linear = llvm::is_contained(linearity->operands,
+                                       argumentOf(op, operand.getOperandNumber()));
+      if (!linear && count)
+        return op->emitError() << "operand " << operand.getOperandNumber() << " of " << op->getName()
+                               << " carries a seed, but the op is not linear in it";
+      if (!linear || (linearity->kind == LinearityKind::Additive && isZero(operand.get())))
+        continue;
+      sum += count;
+      if (linearity->kind == LinearityKind::Additive && common.value_or(count) != count)
+        return op->emitError() << op->getName() << " adds values that carry " << *common << " and "
+                               << count << " seeds";
+      common = count;
+    }
+    return linearity->kind == LinearityKind::Additive ? common.value_or(0) : sum;
+  }
+
+  /// Zeros carry any factor.
+  static bool isZero(Value value) {
+    Operation *op = value.getDefiningOp();
+    return op && isa<aten::AtenOpInterface>(op) &&
+           llvm::is_contained({"aten.zeros", "aten.new_zeros", "aten.zeros_like"},
+                              op->getName().getStringRef());
+  }
+
+  SymbolTable &symbols;
+  llvm::DenseMap<Value, int> factors;
+};
+
+struct VerifyAutodiffPass : passes::impl::VerifyAutodiffPassBase<VerifyAutodiffPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SymbolTable symbols(module);
+    for (auto program : module.getOps<ProgramOp>())
+      if (program.getRole() == Role::MicroStep &&
+          (failed(verifyGradients(module, program, symbols)) ||
+           failed(SeedFactors(symbols).run(program))))
+        return signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+
+private:
+  /// The program writes the gradient of each parameter that the loss depends on once, and no other.
+  LogicalResult verifyGradients(ModuleOp module, ProgramOp program, SymbolTable &symbols) {
+    if (!program.getLoss())
+      return program.emitError() << "names no loss";
+    ActivityAnalysis activity(program, symbols);
+    llvm::StringSet<> wanted;
+    llvm::StringMap<int> reads, writes;
+    for (Operation &op : program.getBody().front()) {
+      if (auto read = dyn_cast<ReadOp>(op)) {
+        ++reads[read.getSymbol()];
+        if (activity.isActive(read.getResult()))
+          wanted.insert(read.getSymbol());
+      } else if (auto write = dyn_cast<WriteOp>(op)) {
+        ++writes[write.getSymbol()];
+      }
+    }
+    for (auto gradient : module.getOps<GradientOp>()) {
+      StringRef name = gradient.getSymName();
+      if (!wanted.contains(gradient.getParameter()))
+        return gradient.emitError() << "parameter " << gradient.getParameterAttr()
+                                    << " has a gradient, but the loss does not depend on it or it is "
+                                       "not trainable";
+      if (writes.lookup(name) != 1)
+        return program.emitError() << "writes @" << name << " " << writes.lookup(name)
+                                   << " times instead of once";
+      int expected = program.getContribution() == Contribution::Later ? 1 : 0;
+      if (reads.lookup(name) != expected)
+        return program.emitError() << "reads @" << name << " " << reads.lookup(name)
+                                   << " times instead of " << expected;
+    }
+    for (const auto &parameter : wanted)
+      if (!symbols.lookup<GradientOp>(gradientName(parameter.getKey())))
+        return program.emitError() << "the loss depends on parameter @" << parameter.getKey()
+                                   << ", but it has no gradient";
+    return success();
+  }
+
+};
+
+} // namespace
