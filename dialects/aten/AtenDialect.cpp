@@ -11,7 +11,6 @@ using namespace regimen::aten;
 #include "dialects/aten/AtenDialect.cpp.inc"
 #include "dialects/aten/AtenInterfaces.cpp.inc"
 
-
 void AtenDialect::initialize() { registerAtenDialectOperations(this); }
 
 Operation *AtenDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
@@ -26,7 +25,8 @@ const SchemaArg *OpSchema::find(StringRef name) const {
   return it == args.end() ? nullptr : it;
 }
 
-/// First operand and length of operand group `group`: explicit with segments, else from the one group that may vary.
+/// First operand and length of operand group `group`: explicit with segments, else from the one
+/// group that may vary.
 static std::pair<unsigned, unsigned> groupRange(const OpSchema &schema, unsigned numOperands,
                                                 DenseI32ArrayAttr segments, int group) {
   unsigned begin = 0;
@@ -34,7 +34,7 @@ static std::pair<unsigned, unsigned> groupRange(const OpSchema &schema, unsigned
   for (const SchemaArg &arg : schema.args) {
     if (!arg.isOperand())
       continue;
-    unsigned size = segments                        ? segments.asArrayRef()[arg.operandGroup]
+    unsigned size = segments                       ? segments.asArrayRef()[arg.operandGroup]
                     : arg.optional || arg.isList() ? varying
                                                    : 1;
     if (arg.operandGroup == group)
@@ -59,8 +59,8 @@ ValueRange InferArgs::values(StringRef name) const {
   const SchemaArg *arg = schema.find(name);
   if (!arg || !arg->isOperand())
     return {};
-  auto [begin, size] = groupRange(schema, operands.size(),
-                                  attr<DenseI32ArrayAttr>("operandSegmentSizes"), arg->operandGroup);
+  auto [begin, size] = groupRange(
+      schema, operands.size(), attr<DenseI32ArrayAttr>("operandSegmentSizes"), arg->operandGroup);
   return operands.slice(begin, size);
 }
 
@@ -83,7 +83,8 @@ LogicalResult InferArgs::fail(const Twine &message) const {
   return emitOptionalError(loc, schema.name, ": ", message);
 }
 
-/// Operands are as many and of the kinds that the schema says, so that type rules may take them for granted.
+/// Operands are as many and of the kinds that the schema says, so that type rules may take them for
+/// granted.
 static LogicalResult checkOperands(const InferArgs &args) {
   if (args.schema.hasSegments) {
     auto segments = args.attr<DenseI32ArrayAttr>("operandSegmentSizes");
@@ -102,8 +103,9 @@ static LogicalResult checkOperands(const InferArgs &args) {
     for (Value value : values) {
       auto tensor = dyn_cast<RankedTensorType>(value.getType());
       if (scalar == bool(tensor) || (tensor && !tensor.hasStaticShape()))
-        return args.fail("argument '" + arg.name + "' must be " +
-                         (scalar ? "a Scalar (f64, i64 or i1)" : "a ranked tensor of static shape"));
+        return args.fail(
+            "argument '" + arg.name + "' must be " +
+            (scalar ? "a Scalar (f64, i64 or i1)" : "a ranked tensor of static shape"));
     }
   }
   return success();
@@ -156,8 +158,7 @@ ParseResult regimen::aten::parseAtenOp(OpAsmParser &parser, OperationState &stat
     return failure();
   state.addTypes(type.getResults());
   if (schema.hasSegments)
-    state.addAttribute("operandSegmentSizes",
-                       parser.getBuilder().getDenseI32ArrayAttr(segments));
+    state.addAttribute("operandSegmentSizes", parser.getBuilder().getDenseI32ArrayAttr(segments));
   return success();
 }
 

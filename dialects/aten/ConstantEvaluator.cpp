@@ -99,8 +99,10 @@ struct Args {
   static Tensor read(Attribute attribute) {
     auto elements = cast<DenseElementsAttr>(attribute);
     Tensor tensor{Shape(elements.getType().getShape()), {}, elements.isSplat()};
-    auto value = [](const APInt &x) {
-      return x.getBitWidth() == 1 ? int64_t(x.getBoolValue()) : x.getSExtValue();
+    bool isUnsigned =
+        elements.getElementType().isUnsignedInteger() || elements.getElementType().isInteger(1);
+    auto value = [&](const APInt &x) {
+      return isUnsigned ? int64_t(x.getZExtValue()) : x.getSExtValue();
     };
     if (tensor.splat) {
       tensor.data.push_back(value(elements.getSplatValue<APInt>()));

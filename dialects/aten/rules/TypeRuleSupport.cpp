@@ -57,7 +57,8 @@ FailureOr<int64_t> regimen::aten::wrapDim(const InferArgs &args, int64_t dim, in
   return dim < 0 ? dim + count : dim;
 }
 
-FailureOr<Shape> regimen::aten::wrapDims(const InferArgs &args, ArrayRef<int64_t> dims, int64_t rank) {
+FailureOr<Shape> regimen::aten::wrapDims(const InferArgs &args, ArrayRef<int64_t> dims,
+                                         int64_t rank) {
   Shape result;
   for (int64_t dim : dims) {
     FailureOr<int64_t> wrapped = wrapDim(args, dim, rank);
@@ -70,7 +71,8 @@ FailureOr<Shape> regimen::aten::wrapDims(const InferArgs &args, ArrayRef<int64_t
   return result;
 }
 
-FailureOr<Shape> regimen::aten::broadcastShapes(const InferArgs &args, ArrayRef<ArrayRef<int64_t>> shapes) {
+FailureOr<Shape> regimen::aten::broadcastShapes(const InferArgs &args,
+                                                ArrayRef<ArrayRef<int64_t>> shapes) {
   Shape result;
   for (ArrayRef<int64_t> shape : shapes) {
     if (shape.size() > result.size())
@@ -95,8 +97,8 @@ FailureOr<Shape> regimen::aten::broadcastValues(const InferArgs &args, ValueRang
   return broadcastShapes(args, shapes);
 }
 
-SliceBounds regimen::aten::sliceBounds(int64_t size, std::optional<int64_t> start, std::optional<int64_t> end,
-                                       int64_t step) {
+SliceBounds regimen::aten::sliceBounds(int64_t size, std::optional<int64_t> start,
+                                       std::optional<int64_t> end, int64_t step) {
   auto clamp = [size](int64_t bound) {
     return std::clamp<int64_t>(bound < 0 ? bound + size : bound, 0, size);
   };
@@ -123,7 +125,8 @@ FailureOr<Shape> regimen::aten::inferViewSize(const InferArgs &args, ArrayRef<in
     known = numElements;
   }
   if (known != numElements || (open && *open < 0))
-    return args.fail("size " + shapeText(size) + " does not hold " + Twine(numElements) + " elements");
+    return args.fail("size " + shapeText(size) + " does not hold " + Twine(numElements) +
+                     " elements");
   return result;
 }
 
@@ -154,11 +157,13 @@ Type regimen::aten::dtype(const InferArgs &args, StringRef name) {
   return value ? value.getValue() : Type();
 }
 
-FailureOr<Shape> regimen::aten::perAxis(const InferArgs &args, StringRef name, int64_t rank, int64_t fallback) {
+FailureOr<Shape> regimen::aten::perAxis(const InferArgs &args, StringRef name, int64_t rank,
+                                        int64_t fallback) {
   ArrayRef<int64_t> values = args.integers(name);
   if (values.size() <= 1)
     return Shape(rank, values.empty() ? fallback : values.front());
   if (int64_t(values.size()) != rank)
-    return args.fail("'" + name + "' has " + Twine(values.size()) + " values for " + Twine(rank) + " axes");
+    return args.fail("'" + name + "' has " + Twine(values.size()) + " values for " + Twine(rank) +
+                     " axes");
   return Shape(values);
 }

@@ -11,11 +11,13 @@ using Shape = llvm::SmallVector<int64_t>;
 /// The dtype of an operation on two tensors of one category (torch.promote_types).
 mlir::Type promoteTypes(mlir::Type a, mlir::Type b);
 
-/// `type` if it is a floating-point type, else f32: what true division and functions like exp give for integers.
+/// `type` if it is a floating-point type, else f32: what true division and functions like exp give
+/// for integers.
 mlir::Type toFloatType(mlir::Type type);
 
-/// torch.result_type of tensors and Scalars: tensors with dimensions come before 0-d tensors, and these before
-/// Scalars; a lower rank only changes the result if its category (bool, integer, float) is higher.
+/// torch.result_type of tensors and Scalars: tensors with dimensions come before 0-d tensors, and
+/// these before Scalars; a lower rank only changes the result if its category (bool, integer,
+/// float) is higher.
 mlir::Type resultType(mlir::ValueRange values);
 
 /// `dim` counted from the front; 0-d tensors have one dimension for this purpose.
@@ -36,10 +38,12 @@ struct SliceBounds {
   int64_t start;
   int64_t count;
 };
-SliceBounds sliceBounds(int64_t size, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step);
+SliceBounds sliceBounds(int64_t size, std::optional<int64_t> start, std::optional<int64_t> end,
+                        int64_t step);
 
 /// `size` with its -1, if any, replaced so that it holds `numElements`.
-mlir::FailureOr<Shape> inferViewSize(const InferArgs &args, llvm::ArrayRef<int64_t> size, int64_t numElements);
+mlir::FailureOr<Shape> inferViewSize(const InferArgs &args, llvm::ArrayRef<int64_t> size,
+                                     int64_t numElements);
 
 /// The attribute of a Scalar that is a constant; null otherwise.
 mlir::Attribute constantScalar(mlir::Value value);
@@ -56,8 +60,10 @@ bool boolean(const InferArgs &args, llvm::StringRef name, bool fallback = false)
 /// Type attribute `name`; null if absent.
 mlir::Type dtype(const InferArgs &args, llvm::StringRef name = "dtype");
 
-/// Integer list `name` with one value an axis: a single value holds for all `rank` axes, none means `fallback`.
-mlir::FailureOr<Shape> perAxis(const InferArgs &args, llvm::StringRef name, int64_t rank, int64_t fallback);
+/// Integer list `name` with one value an axis: a single value holds for all `rank` axes, none means
+/// `fallback`.
+mlir::FailureOr<Shape> perAxis(const InferArgs &args, llvm::StringRef name, int64_t rank,
+                               int64_t fallback);
 
 } // namespace regimen::aten
 

@@ -1,7 +1,7 @@
 //===- TypeRules.h - Result types of aten ops -------------------*- C++ -*-===//
 //
-// The functions that TypeRules.td names. Each appends one type a result, or fails with a diagnostic that names the op.
-// Operands have been checked against the schema before (inferTypes).
+// The functions that TypeRules.td names. Each appends one type a result, or fails with a diagnostic
+// that names the op. Operands have been checked against the schema before (inferTypes).
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_DIALECTS_ATEN_RULES_TYPERULES_H

@@ -42,7 +42,8 @@ LogicalResult rules::arange(const InferArgs &args, Types &types) {
       floating = true;
       bound.real = value.getValueAsDouble();
     } else if (auto value = dyn_cast_if_present<IntegerAttr>(attr)) {
-      bound.integer = value.getType().isInteger(1) ? value.getValue().getZExtValue() : value.getInt();
+      bound.integer =
+          value.getType().isInteger(1) ? value.getValue().getZExtValue() : value.getInt();
       bound.real = bound.integer;
     } else {
       return args.fail("'" + bound.name + "' must be a constant: shapes are static");
@@ -136,13 +137,15 @@ LogicalResult rules::pad(const InferArgs &args, Types &types) {
   RankedTensorType self = args.tensor("self");
   ArrayRef<int64_t> pad = args.integers("pad");
   if (pad.size() % 2 || int64_t(pad.size() / 2) > self.getRank())
-    return args.fail("'pad' must hold a pair for each of at most " + Twine(self.getRank()) + " dimensions");
+    return args.fail("'pad' must hold a pair for each of at most " + Twine(self.getRank()) +
+                     " dimensions");
   Shape shape(self.getShape());
   for (size_t i = 0; i < pad.size(); i += 2) {
     int64_t &size = shape[shape.size() - 1 - i / 2];
     size += pad[i] + pad[i + 1];
     if (size < 0)
-      return args.fail("padding " + shapeText(pad) + " leaves a negative size of " + shapeText(self.getShape()));
+      return args.fail("padding " + shapeText(pad) + " leaves a negative size of " +
+                       shapeText(self.getShape()));
   }
   return append(types, shape, self.getElementType());
 }
@@ -152,7 +155,8 @@ LogicalResult rules::repeat(const InferArgs &args, Types &types) {
   Shape shape(args.integers("repeats"));
   int64_t added = int64_t(shape.size()) - self.getRank();
   if (added < 0)
-    return args.fail("'repeats' has fewer values than " + shapeText(self.getShape()) + " has dimensions");
+    return args.fail("'repeats' has fewer values than " + shapeText(self.getShape()) +
+                     " has dimensions");
   for (int64_t i = 0, e = shape.size(); i < e; ++i)
     if ((shape[i] *= i < added ? 1 : self.getDimSize(i - added)) < 0)
       return args.fail("'repeats' may not be negative");
@@ -198,7 +202,8 @@ LogicalResult rules::embeddingBackward(const InferArgs &args, Types &types) {
   RankedTensorType grad = args.tensor("grad_output");
   if (grad.getRank() == 0)
     return args.fail("the gradient must have dimensions");
-  return append(types, {args.integer("num_weights"), grad.getShape().back()}, grad.getElementType());
+  return append(types, {args.integer("num_weights"), grad.getShape().back()},
+                grad.getElementType());
 }
 
 LogicalResult rules::gather(const InferArgs &args, Types &types) {
@@ -224,8 +229,9 @@ static FailureOr<Shape> indexedShape(const InferArgs &args, RankedTensorType sel
   for (Value index : indices) {
     Type type = cast<RankedTensorType>(index.getType()).getElementType();
     if (type.isInteger(1))
-      return args.fail("a bool index selects a number of elements that depends on data; rewrite the model with "
-                       "torch.where or masked_fill");
+      return args.fail(
+          "a bool index selects a number of elements that depends on data; rewrite the model with "
+          "torch.where or masked_fill");
     if (!isIndexType(type))
       return args.fail("indices must be of dtype i64 or i32");
   }
@@ -288,8 +294,8 @@ LogicalResult rules::indexSelect(const InferArgs &args, Types &types) {
 /// A scatter of `src` into the part `part` of `self`.
 static LogicalResult scatter(const InferArgs &args, ArrayRef<int64_t> part, rules::Types &types) {
   if (args.tensor("src").getShape() != part)
-    return args.fail("src " + shapeText(args.tensor("src").getShape()) + " does not fill the part " +
-                     shapeText(part));
+    return args.fail("src " + shapeText(args.tensor("src").getShape()) +
+                     " does not fill the part " + shapeText(part));
   types.push_back(args.tensor("self"));
   return success();
 }

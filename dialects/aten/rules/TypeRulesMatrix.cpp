@@ -5,7 +5,9 @@
 using namespace mlir;
 using namespace regimen::aten;
 
-RankedTensorType rules::undefinedResult(Type elementType) { return RankedTensorType::get({0}, elementType); }
+RankedTensorType rules::undefinedResult(Type elementType) {
+  return RankedTensorType::get({0}, elementType);
+}
 
 /// All tensors of the op have one dtype: products do not promote.
 static LogicalResult sameDtype(const InferArgs &args) {
@@ -20,14 +22,16 @@ static LogicalResult sameDtype(const InferArgs &args) {
 }
 
 /// The product of (batches of) matrices `a` and `b`, both of rank `rank`.
-static FailureOr<Shape> product(const InferArgs &args, RankedTensorType a, RankedTensorType b, int64_t rank) {
+static FailureOr<Shape> product(const InferArgs &args, RankedTensorType a, RankedTensorType b,
+                                int64_t rank) {
   if (failed(sameDtype(args)))
     return failure();
   bool fit = a.getRank() == rank && b.getRank() == rank &&
              a.getDimSize(rank - 1) == b.getDimSize(rank - 2) &&
              (rank == 2 || a.getDimSize(0) == b.getDimSize(0));
   if (!fit)
-    return args.fail("cannot multiply " + shapeText(a.getShape()) + " and " + shapeText(b.getShape()));
+    return args.fail("cannot multiply " + shapeText(a.getShape()) + " and " +
+                     shapeText(b.getShape()));
   Shape shape(a.getShape());
   shape.back() = b.getShape().back();
   return shape;
@@ -44,7 +48,8 @@ static LogicalResult addedProduct(const InferArgs &args, StringRef a, StringRef 
   if (failed(common))
     return failure();
   if (*common != *shape)
-    return args.fail("self " + shapeText(self.getShape()) + " does not expand to " + shapeText(*shape));
+    return args.fail("self " + shapeText(self.getShape()) + " does not expand to " +
+                     shapeText(*shape));
   types.push_back(self.clone(*shape));
   return success();
 }
@@ -58,8 +63,12 @@ static LogicalResult plainProduct(const InferArgs &args, int64_t rank, rules::Ty
   return success();
 }
 
-LogicalResult rules::mm(const InferArgs &args, Types &types) { return plainProduct(args, 2, types); }
-LogicalResult rules::bmm(const InferArgs &args, Types &types) { return plainProduct(args, 3, types); }
+LogicalResult rules::mm(const InferArgs &args, Types &types) {
+  return plainProduct(args, 2, types);
+}
+LogicalResult rules::bmm(const InferArgs &args, Types &types) {
+  return plainProduct(args, 3, types);
+}
 
 LogicalResult rules::addmm(const InferArgs &args, Types &types) {
   return addedProduct(args, "mat1", "mat2", 2, types);
@@ -70,7 +79,8 @@ LogicalResult rules::baddbmm(const InferArgs &args, Types &types) {
 }
 
 LogicalResult rules::linear(const InferArgs &args, Types &types) {
-  RankedTensorType input = args.tensor("input"), weight = args.tensor("weight"), bias = args.tensor("bias");
+  RankedTensorType input = args.tensor("input"), weight = args.tensor("weight"),
+                   bias = args.tensor("bias");
   if (failed(sameDtype(args)))
     return failure();
   if (weight.getRank() < 1 || weight.getRank() > 2 || input.getRank() == 0 ||
@@ -79,8 +89,10 @@ LogicalResult rules::linear(const InferArgs &args, Types &types) {
                      shapeText(input.getShape()));
   Shape shape(input.getShape().drop_back());
   llvm::append_range(shape, weight.getShape().drop_back());
-  if (bias && bias.getRank() != 0 && (shape.empty() || bias.getShape() != ArrayRef(shape).take_back()))
-    return args.fail("bias " + shapeText(bias.getShape()) + " does not fit weight " + shapeText(weight.getShape()));
+  if (bias && bias.getRank() != 0 &&
+      (shape.empty() || bias.getShape() != ArrayRef(shape).take_back()))
+    return args.fail("bias " + shapeText(bias.getShape()) + " does not fit weight " +
+                     shapeText(weight.getShape()));
   types.push_back(input.clone(shape));
   return success();
 }
@@ -98,8 +110,10 @@ LogicalResult rules::matmul(const InferArgs &args, Types &types) {
   if (vectorB)
     b.push_back(1);
   if (a.back() != b[b.size() - 2])
-    return args.fail("cannot multiply " + shapeText(self.getShape()) + " and " + shapeText(other.getShape()));
-  FailureOr<Shape> batch = broadcastShapes(args, {ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2)});
+    return args.fail("cannot multiply " + shapeText(self.getShape()) + " and " +
+                     shapeText(other.getShape()));
+  FailureOr<Shape> batch =
+      broadcastShapes(args, {ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2)});
   if (failed(batch))
     return failure();
   Shape shape = *batch;
@@ -116,14 +130,16 @@ LogicalResult rules::matmul(const InferArgs &args, Types &types) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult rules::conv(const InferArgs &args, Types &types) {
-  RankedTensorType input = args.tensor("input"), weight = args.tensor("weight"), bias = args.tensor("bias");
+  RankedTensorType input = args.tensor("input"), weight = args.tensor("weight"),
+                   bias = args.tensor("bias");
   int64_t axes = weight.getRank() - 2;
   if (failed(sameDtype(args)))
     return failure();
   if (axes < 1 || (input.getRank() != axes + 2 && input.getRank() != axes + 1))
     return args.fail("weight " + shapeText(weight.getShape()) + " does not fit input " +
                      shapeText(input.getShape()));
-  FailureOr<Shape> stride = perAxis(args, "stride", axes, 1), padding = perAxis(args, "padding", axes, 0),
+  FailureOr<Shape> stride = perAxis(args, "stride", axes, 1),
+                   padding = perAxis(args, "padding", axes, 0),
                    dilation = perAxis(args, "dilation", axes, 1),
                    outputPadding = perAxis(args, "output_padding", axes, 0);
   if (failed(stride) || failed(padding) || failed(dilation) || failed(outputPadding))
@@ -133,9 +149,9 @@ LogicalResult rules::conv(const InferArgs &args, Types &types) {
   int64_t channels = input.getDimSize(first - 1);
   int64_t expected = transposed ? weight.getDimSize(0) : weight.getDimSize(1) * groups;
   if (groups < 1 || channels != expected)
-    return args.fail("input " + shapeText(input.getShape()) + " has " + Twine(channels) + " channels, weight " +
-                     shapeText(weight.getShape()) + " with " + Twine(groups) + " groups wants " +
-                     Twine(expected));
+    return args.fail("input " + shapeText(input.getShape()) + " has " + Twine(channels) +
+                     " channels, weight " + shapeText(weight.getShape()) + " with " +
+                     Twine(groups) + " groups wants " + Twine(expected));
   int64_t outChannels = transposed ? weight.getDimSize(1) * groups : weight.getDimSize(0);
   if (bias && bias.getShape() != ArrayRef<int64_t>{outChannels})
     return args.fail("the bias must have shape " + shapeText({outChannels}));
@@ -146,8 +162,9 @@ LogicalResult rules::conv(const InferArgs &args, Types &types) {
     if ((*stride)[i] < 1 || (*dilation)[i] < 1)
       return args.fail("strides and dilations must be positive");
     int64_t reach = (*dilation)[i] * (kernel - 1);
-    size = transposed ? (size - 1) * (*stride)[i] - 2 * (*padding)[i] + reach + (*outputPadding)[i] + 1
-                      : (size + 2 * (*padding)[i] - reach - 1 + (*stride)[i]) / (*stride)[i];
+    size = transposed
+               ? (size - 1) * (*stride)[i] - 2 * (*padding)[i] + reach + (*outputPadding)[i] + 1
+               : (size + 2 * (*padding)[i] - reach - 1 + (*stride)[i]) / (*stride)[i];
     if (size < 1)
       return args.fail("the kernel is larger than the padded input " + shapeText(input.getShape()));
   }
@@ -156,7 +173,8 @@ LogicalResult rules::conv(const InferArgs &args, Types &types) {
 }
 
 /// Appends `results`, those that `output_mask` switches off as undefined.
-static LogicalResult masked(const InferArgs &args, ArrayRef<RankedTensorType> results, rules::Types &types) {
+static LogicalResult masked(const InferArgs &args, ArrayRef<RankedTensorType> results,
+                            rules::Types &types) {
   auto mask = args.attr<DenseBoolArrayAttr>("output_mask");
   if (!mask || mask.size() != int64_t(results.size()))
     return args.fail("'output_mask' must have " + Twine(results.size()) + " values");
@@ -169,8 +187,8 @@ LogicalResult rules::convBackward(const InferArgs &args, Types &types) {
   RankedTensorType input = args.tensor("input"), weight = args.tensor("weight");
   if (weight.getRank() < 3)
     return args.fail("weight " + shapeText(weight.getShape()) + " has too few dimensions");
-  int64_t channels =
-      boolean(args, "transposed") ? weight.getDimSize(1) * args.integer("groups", 1) : weight.getDimSize(0);
+  int64_t channels = boolean(args, "transposed") ? weight.getDimSize(1) * args.integer("groups", 1)
+                                                 : weight.getDimSize(0);
   return masked(args, {input, weight, weight.clone(Shape{channels})}, types);
 }
 
@@ -179,8 +197,10 @@ static FailureOr<RankedTensorType> pooled(const InferArgs &args) {
   RankedTensorType self = args.tensor("self");
   if (self.getRank() != 3 && self.getRank() != 4)
     return args.fail("takes 3 or 4 dimensions, got " + shapeText(self.getShape()));
-  FailureOr<Shape> kernel = perAxis(args, "kernel_size", 2, 1), padding = perAxis(args, "padding", 2, 0),
-                   dilation = perAxis(args, "dilation", 2, 1), stride = perAxis(args, "stride", 2, 1);
+  FailureOr<Shape> kernel = perAxis(args, "kernel_size", 2, 1),
+                   padding = perAxis(args, "padding", 2, 0),
+                   dilation = perAxis(args, "dilation", 2, 1),
+                   stride = perAxis(args, "stride", 2, 1);
   if (failed(kernel) || failed(padding) || failed(dilation) || failed(stride))
     return failure();
   if (args.integers("stride").empty())
@@ -188,7 +208,8 @@ static FailureOr<RankedTensorType> pooled(const InferArgs &args) {
   bool ceil = boolean(args, "ceil_mode");
   Shape shape(self.getShape());
   for (int64_t i = 0; i < 2; ++i) {
-    int64_t &size = shape[shape.size() - 2 + i], step = (*stride)[i], pad = (*padding)[i], in = size;
+    int64_t &size = shape[shape.size() - 2 + i], step = (*stride)[i], pad = (*padding)[i],
+            in = size;
     if (step < 1 || (*kernel)[i] < 1 || (*dilation)[i] < 1)
       return args.fail("kernel sizes, strides and dilations must be positive");
     int64_t room = in + 2 * pad - (*dilation)[i] * ((*kernel)[i] - 1) - 1;
@@ -241,17 +262,19 @@ LogicalResult rules::likeSelf(const InferArgs &args, Types &types) {
 // Attention
 //===----------------------------------------------------------------------===//
 
-/// The attention result: query's shape with the value's last dimension. An operand's last two dimensions are sequence
-/// and features.
+/// The attention result: query's shape with the value's last dimension. An operand's last two
+/// dimensions are sequence and features.
 static FailureOr<RankedTensorType> attentionResult(const InferArgs &args, bool broadcasting) {
-  RankedTensorType query = args.tensor("query"), key = args.tensor("key"), value = args.tensor("value");
+  RankedTensorType query = args.tensor("query"), key = args.tensor("key"),
+                   value = args.tensor("value");
   int64_t rank = query.getRank();
   auto batch = [](RankedTensorType type) { return type.getShape().drop_back(2); };
-  if (rank < 2 || key.getRank() < 2 || value.getRank() < 2 || query.getShape().back() != key.getShape().back() ||
+  if (rank < 2 || key.getRank() < 2 || value.getRank() < 2 ||
+      query.getShape().back() != key.getShape().back() ||
       key.getDimSize(key.getRank() - 2) != value.getDimSize(value.getRank() - 2) ||
       (!broadcasting && (rank != 4 || batch(query) != batch(key) || batch(key) != batch(value))))
-    return args.fail("query " + shapeText(query.getShape()) + ", key " + shapeText(key.getShape()) + " and value " +
-                     shapeText(value.getShape()) + " do not fit");
+    return args.fail("query " + shapeText(query.getShape()) + ", key " + shapeText(key.getShape()) +
+                     " and value " + shapeText(value.getShape()) + " do not fit");
   Shape shape(batch(query));
   if (!boolean(args, "enable_gqa")) {
     FailureOr<Shape> common = broadcastShapes(args, {batch(query), batch(key), batch(value)});

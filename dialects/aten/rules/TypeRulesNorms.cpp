@@ -20,8 +20,8 @@ static LogicalResult checkLayerNorm(const InferArgs &args) {
                      shapeText(normalized));
   for (StringRef name : {"weight", "bias"})
     if (RankedTensorType affine = args.tensor(name); affine && affine.getShape() != normalized)
-      return args.fail("'" + name + "' " + shapeText(affine.getShape()) + " differs from normalized_shape " +
-                       shapeText(normalized));
+      return args.fail("'" + name + "' " + shapeText(affine.getShape()) +
+                       " differs from normalized_shape " + shapeText(normalized));
   return success();
 }
 
@@ -45,7 +45,8 @@ LogicalResult rules::nativeLayerNorm(const InferArgs &args, Types &types) {
 }
 
 /// Gradients of input, weight and bias, those that `output_mask` switches off as undefined.
-static LogicalResult normGradients(const InferArgs &args, ArrayRef<int64_t> affine, rules::Types &types) {
+static LogicalResult normGradients(const InferArgs &args, ArrayRef<int64_t> affine,
+                                   rules::Types &types) {
   RankedTensorType input = args.tensor("input");
   auto mask = args.attr<DenseBoolArrayAttr>("output_mask");
   if (!mask || mask.size() != 3)
@@ -111,7 +112,8 @@ LogicalResult rules::crossEntropyLoss(const InferArgs &args, Types &types) {
     return failure();
   if (self.getRank() == 0)
     return args.fail("logits need a class dimension");
-  bool probabilities = target.getShape() == self.getShape() && isa<FloatType>(target.getElementType());
+  bool probabilities =
+      target.getShape() == self.getShape() && isa<FloatType>(target.getElementType());
   Shape shape = withoutClasses(self);
   if (!probabilities && target.getShape() != ArrayRef(shape))
     return args.fail("target " + shapeText(target.getShape()) + " does not fit logits " +
@@ -125,7 +127,8 @@ LogicalResult rules::nllLoss(const InferArgs &args, Types &types) {
   FailureOr<bool> reduced = reduces(args);
   if (failed(reduced))
     return failure();
-  if (self.getRank() < 1 || self.getRank() > 2 || target.getShape() != ArrayRef(withoutClasses(self)))
+  if (self.getRank() < 1 || self.getRank() > 2 ||
+      target.getShape() != ArrayRef(withoutClasses(self)))
     return args.fail("target " + shapeText(target.getShape()) + " does not fit log-probabilities " +
                      shapeText(self.getShape()));
   types.push_back(self.clone(*reduced ? Shape() : withoutClasses(self)));

@@ -5,7 +5,8 @@
 using namespace mlir;
 using namespace regimen::aten;
 
-/// `self` without the dimensions of attribute `dim` (an integer, a list, or absent or empty for all).
+/// `self` without the dimensions of attribute `dim` (an integer, a list, or absent or empty for
+/// all).
 static FailureOr<Shape> reducedShape(const InferArgs &args) {
   RankedTensorType self = args.tensor("self");
   Shape named(args.integers("dim"));
@@ -42,7 +43,9 @@ static Type sumType(const InferArgs &args) {
   return isa<IntegerType>(own) ? IntegerType::get(args.context, 64) : own;
 }
 
-LogicalResult rules::sum(const InferArgs &args, Types &types) { return reduceTo(args, sumType(args), types); }
+LogicalResult rules::sum(const InferArgs &args, Types &types) {
+  return reduceTo(args, sumType(args), types);
+}
 
 LogicalResult rules::mean(const InferArgs &args, Types &types) {
   Type type = dtype(args);
@@ -125,7 +128,8 @@ LogicalResult rules::softmax(const InferArgs &args, Types &types) {
 
 LogicalResult rules::softmaxKernel(const InferArgs &args, Types &types) {
   Type type = args.tensor("self").getElementType();
-  return alongDim(args, boolean(args, "half_to_float") ? Type(Float32Type::get(args.context)) : type, types);
+  return alongDim(
+      args, boolean(args, "half_to_float") ? Type(Float32Type::get(args.context)) : type, types);
 }
 
 LogicalResult rules::softmaxBackward(const InferArgs &args, Types &types) {

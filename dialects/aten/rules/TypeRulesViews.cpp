@@ -24,13 +24,15 @@ LogicalResult rules::expand(const InferArgs &args, Types &types) {
   Shape shape(args.integers("size"));
   int64_t added = int64_t(shape.size()) - self.getRank();
   if (added < 0)
-    return args.fail("size " + shapeText(shape) + " has fewer dimensions than " + shapeText(self.getShape()));
+    return args.fail("size " + shapeText(shape) + " has fewer dimensions than " +
+                     shapeText(self.getShape()));
   for (int64_t i = 0, e = shape.size(); i < e; ++i) {
     int64_t old = i < added ? 1 : self.getDimSize(i - added);
     if (shape[i] == -1 && i >= added)
       shape[i] = old;
     if (shape[i] < 0 || (shape[i] != old && old != 1))
-      return args.fail("cannot expand " + shapeText(self.getShape()) + " to " + shapeText(args.integers("size")));
+      return args.fail("cannot expand " + shapeText(self.getShape()) + " to " +
+                       shapeText(args.integers("size")));
   }
   types.push_back(self.clone(shape));
   return success();
@@ -52,7 +54,8 @@ LogicalResult rules::permute(const InferArgs &args, Types &types) {
 
 LogicalResult rules::transpose(const InferArgs &args, Types &types) {
   RankedTensorType self = args.tensor("self");
-  FailureOr<int64_t> dim0 = dimOf(args, self.getRank(), "dim0"), dim1 = dimOf(args, self.getRank(), "dim1");
+  FailureOr<int64_t> dim0 = dimOf(args, self.getRank(), "dim0"),
+                     dim1 = dimOf(args, self.getRank(), "dim1");
   if (failed(dim0) || failed(dim1))
     return failure();
   Shape shape(self.getShape());
@@ -96,13 +99,15 @@ LogicalResult rules::slice(const InferArgs &args, Types &types) {
     return args.fail("step must be positive, got " + Twine(step));
   Shape shape(self.getShape());
   shape[*dim] =
-      sliceBounds(shape[*dim], optionalInteger(args, "start"), optionalInteger(args, "end"), step).count;
+      sliceBounds(shape[*dim], optionalInteger(args, "start"), optionalInteger(args, "end"), step)
+          .count;
   types.push_back(self.clone(shape));
   return success();
 }
 
 /// Appends one type a part of `self` along `dim`.
-static void appendParts(RankedTensorType self, int64_t dim, ArrayRef<int64_t> sizes, rules::Types &types) {
+static void appendParts(RankedTensorType self, int64_t dim, ArrayRef<int64_t> sizes,
+                        rules::Types &types) {
   for (int64_t size : sizes) {
     Shape shape(self.getShape());
     shape[dim] = size;
@@ -141,7 +146,8 @@ LogicalResult rules::splitWithSizes(const InferArgs &args, Types &types) {
   for (int64_t size : sizes)
     sum += size;
   if (sum != self.getDimSize(*dim) || llvm::any_of(sizes, [](int64_t size) { return size < 0; }))
-    return args.fail("split_sizes " + shapeText(sizes) + " do not add up to " + Twine(self.getDimSize(*dim)));
+    return args.fail("split_sizes " + shapeText(sizes) + " do not add up to " +
+                     Twine(self.getDimSize(*dim)));
   appendParts(self, *dim, sizes, types);
   return success();
 }
