@@ -76,13 +76,13 @@ def Train_BufferOp : Train_StorageOp<"buffer"> {
   let assemblyFormat = "$sym_name `:` $type (`persistent` $persistent^)? (`=` $value^)? attr-dict";
 }
 
-def Train_GradientOp : Train_StorageOp<"gradient"> {
+def Train_GradientOp : Train_StorageOp<"gradient", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The gradient of a parameter, averaged over micro-steps";
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$parameter, TypeAttr:$type);
   let assemblyFormat = "$sym_name `of` $parameter `:` $type attr-dict";
 }
 
-def Train_StateOp : Train_StorageOp<"state"> {
+def Train_StateOp : Train_StorageOp<"state", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "An optimizer state of a parameter; `slot` is torch.optim's name for it";
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$parameter, StrAttr:$slot, TypeAttr:$type);
   let assemblyFormat = "$sym_name `of` $parameter `slot` $slot `:` $type attr-dict";
@@ -186,7 +186,7 @@ def Train_HyperOp : Train_Op<"hyper", [Pure]> {
 }
 
 def Train_FusedAdamWOp : Train_Op<"fused_adamw", [
-    AttrSizedOperandSegments, AttrSizedResultSegments, Pure]> {
+    SameVariadicOperandSize, SameVariadicResultSize, Pure]> {
   let summary = "One AdamW step of many parameters by one kernel, with the bits of torch's fused kernel";
   let arguments = (ins Variadic<Train_Tensor>:$parameters, Variadic<Train_Tensor>:$gradients,
                    Variadic<Train_Tensor>:$exp_avgs, Variadic<Train_Tensor>:$exp_avg_sqs, I64Attr:$group);

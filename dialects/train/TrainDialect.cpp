@@ -26,7 +26,9 @@ void TrainDialect::initialize() {
       >();
 }
 
-std::string regimen::train::gradientName(StringRef parameter) { return (parameter + ":grad").str(); }
+std::string regimen::train::gradientName(StringRef parameter) {
+  return (parameter + ":grad").str();
+}
 
 std::string regimen::train::stateName(StringRef parameter, StringRef slot) {
   return (parameter + ":" + slot).str();
@@ -37,7 +39,8 @@ static LogicalResult verifyStorageUse(Operation *op, FlatSymbolRefAttr symbol, T
                                       SymbolTableCollection &tables) {
   auto storage = tables.lookupNearestSymbolFrom<StorageOpInterface>(op, symbol);
   if (!storage)
-    return op->emitOpError() << "names " << symbol << ", which is no parameter, buffer, gradient or state";
+    return op->emitOpError() << "names " << symbol
+                             << ", which is no parameter, buffer, gradient or state";
   if (storage.getTensorType() != type)
     return op->emitOpError() << "has type " << type << ", but " << symbol << " is "
                              << storage.getTensorType();
@@ -50,6 +53,26 @@ LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &tables) {
 
 LogicalResult WriteOp::verifySymbolUses(SymbolTableCollection &tables) {
   return verifyStorageUse(*this, getSymbolAttr(), getValue().getType(), tables);
+}
+
+/// Gradients and states belong to a parameter and have its shape.
+static LogicalResult verifyOwner(Operation *op, FlatSymbolRefAttr owner, RankedTensorType type,
+                                 SymbolTableCollection &tables) {
+  auto parameter = tables.lookupNearestSymbolFrom<ParameterOp>(op, owner);
+  if (!parameter)
+    return op->emitOpError() << "belongs to " << owner << ", which is no parameter";
+  if (parameter.getTensorType().getShape() != type.getShape())
+    return op->emitOpError() << "has type " << type << ", but " << owner << " is "
+                             << parameter.getTensorType();
+  return success();
+}
+
+LogicalResult GradientOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyOwner(*this, getParameterAttr(), getTensorType(), tables);
+}
+
+LogicalResult StateOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyOwner(*this, getParameterAttr(), getTensorType(), tables);
 }
 
 LogicalResult ProgramOp::verifyRegions() {

@@ -20,7 +20,8 @@
 
 namespace regimen::train {
 
-/// Symbol names of what belongs to parameter `parameter`: its gradient, and its optimizer state `slot`.
+/// Symbol names of what belongs to parameter `parameter`: its gradient, and its optimizer state
+/// `slot`.
 std::string gradientName(llvm::StringRef parameter);
 std::string stateName(llvm::StringRef parameter, llvm::StringRef slot);
 
