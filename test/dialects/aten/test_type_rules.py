@@ -2,137 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-import subprocess
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import torch
-from type_rule_cases import FAMILIES, Case, S, f
+from calls import Call, opt
+from type_rule_cases import FAMILIES, Case, f
 
 ROOT = pathlib.Path(__file__).parents[3]
-OPT = os.environ.get("REGIMEN_OPT", "regimen-opt")
-DTYPES = {
-    torch.float64: "f64",
-    torch.float32: "f32",
-    torch.float16: "f16",
-    torch.bfloat16: "bf16",
-    torch.int64: "i64",
-    torch.int32: "i32",
-    torch.int16: "i16",
-    torch.int8: "i8",
-    torch.uint8: "ui8",
-    torch.bool: "i1",
-}
-FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2}
 
 
-def tensor_type(tensor: torch.Tensor) -> str:
-    return f"tensor<{''.join(f'{size}x' for size in tensor.shape)}{DTYPES[tensor.dtype]}>"
+def text(call: Call, result_types: list[str]) -> str:
+    """A function of one op."""
+    lines = [f"func.func @f({', '.join(call.inputs)}) {{", *call.constants, call.line(result_types)]
+    return "\n".join([*lines, "  return", "}"])
 
 
-def number(value: float | int | bool, ty: str) -> str:
-    if ty == "f64":
-        return f"{float(value):.17e} : f64"
-    return f"{int(value)} : {ty}"
-
-
-def attribute(value: Any, ty: str) -> str:
-    """`value` as the attribute of a schema argument whose type prints as `ty`."""
-    if isinstance(value, torch.dtype):
-        return DTYPES[value]
-    if isinstance(value, torch.memory_format):
-        return f"{FORMATS[value]} : i64"
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, list):
-        if "bool" in ty:
-            return f"array<i1: {', '.join(str(bool(x)).lower() for x in value)}>"
-        return "array<i64" + (": " + ", ".join(map(str, value)) if value else "") + ">"
-    if "float" in ty:
-        return number(value, "f64")
-    return str(value).lower() if "bool" in ty else number(value, "i64")
-
-
-class Function:
-    """The text of one function that holds one op."""
-
-    def __init__(self, case: Case) -> None:
-        self.name, args, kwargs = case
-        packet, _, overload = self.name.partition(".")
-        op = getattr(getattr(torch.ops.aten, packet), overload or "default")
-        self.inputs: list[str] = []
-        self.constants: list[str] = []
-        self.types: list[str] = []
-        operands: list[str] = []
-        attributes: list[str] = []
-        raw = [x.value if isinstance(x, S) else x for x in args]
-        raw_kwargs = {k: x.value if isinstance(x, S) else x for k, x in kwargs.items()}
-        result = op(*raw, **raw_kwargs)
-        for position, arg in enumerate(op._schema.arguments):
-            value: Any = args[position] if position < len(args) else kwargs.get(arg.name)
-            ty = str(arg.type)
-            if "Tensor" in ty and "List" in ty:
-                operands.append("[" + ", ".join(self.operand(x) for x in value if x is not None) + "]")
-                if "Optional" in ty:
-                    attributes.append(f"{arg.name}_present = {attribute([x is not None for x in value], 'bool')}")
-            elif "Tensor" in ty or "number" in ty or isinstance(value, S):
-                operands.append("none" if value is None else self.operand(value))
-            elif value is not None:
-                attributes.append(f"{arg.name} = {attribute(value, ty)}")
-        results = [] if result is None else [result] if isinstance(result, torch.Tensor) else list(result)
-        self.result_types = [tensor_type(x) for x in results]
-        self.call = f"aten.{self.name}({', '.join(operands)})"
-        if attributes:
-            self.call += " {" + ", ".join(attributes) + "}"
-
-    def operand(self, value: torch.Tensor | S) -> str:
-        if isinstance(value, torch.Tensor):
-            self.inputs.append(f"%arg{len(self.inputs)}: {tensor_type(value)}")
-            self.types.append(tensor_type(value))
-            return f"%arg{len(self.inputs) - 1}"
-        ty = {bool: "i1", int: "i64", float: "f64"}[type(value.value)]
-        self.constants.append(f"  %c{len(self.constants)} = arith.constant {number(value.value, ty)}")
-        self.types.append(ty)
-        return f"%c{len(self.constants) - 1}"
-
-    def text(self, result_types: list[str]) -> str:
-        lines = [f"func.func @f({', '.join(self.inputs)}) {{", *self.constants]
-        results = f"%r:{len(result_types)} = " if result_types else ""
-        lines.append(f"  {results}{self.call} : ({', '.join(self.types)}) -> ({', '.join(result_types)})")
-        return "\n".join([*lines, "  return", "}"])
-
-
-def functions() -> Iterator[Function]:
+def calls() -> Iterator[Call]:
     torch.manual_seed(0)
     for family in FAMILIES:
         for case in family():
-            yield Function(case)
-
-
-def opt(text: str) -> subprocess.CompletedProcess[str]:
-    command = [OPT, "--split-input-file", "-o", "/dev/null", "-"]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+            yield Call(case)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: str(family.__name__))
 def test_inference_matches_pytorch(family: Callable[[], Iterator[Case]]) -> None:
     torch.manual_seed(0)
-    cases = [Function(case) for case in family()]
-    run = opt("\n// -----\n".join(case.text(case.result_types) for case in cases))
+    calls = [Call(case) for case in family()]
+    run = opt("\n// -----\n".join(text(call, call.result_types) for call in calls), "-o", "/dev/null")
     assert run.returncode == 0, run.stderr[:8000]
 
 
 def test_every_op_has_a_case() -> None:
     lines = (ROOT / "dialects/aten/ops.list").read_text().splitlines()
     listed = {line.split("#")[0].split()[0] for line in lines if line.split("#")[0].strip()}
-    assert listed - {function.name for function in functions()} == set()
+    assert listed - {call.name for call in calls()} == set()
 
 
 def test_a_wrong_type_is_refused() -> None:
-    function = Function(("mm", (f(2, 3), f(3, 4)), {}))
-    run = opt(function.text(["tensor<2x3xf32>"]))
+    run = opt(text(Call(("mm", (f(2, 3), f(3, 4)), {})), ["tensor<2x3xf32>"]))
     assert run.returncode != 0
     assert "inferred type(s) 'tensor<2x4xf32>'" in run.stderr
