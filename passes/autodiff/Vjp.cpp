@@ -19,10 +19,15 @@ VjpContext::VjpContext(OpBuilder &builder, Operation *op, ArrayRef<Value> gradie
       results(op->getNumOperands()) {}
 
 std::pair<unsigned, unsigned> VjpContext::range(StringRef name) const {
-  const aten::SchemaArg *arg = cast<aten::AtenOpInterface>(op).getSchema().find(name);
-  assert(arg && "a rule names an argument that the op does not have");
-  OperandRange values = aten::getOperandsOf(op, *arg);
-  return {values.getBeginOperandIndex(), values.size()};
+  // Operands are in the schema's order.
+  unsigned begin = 0;
+  for (const aten::SchemaArg &arg : cast<aten::AtenOpInterface>(op).getSchema().args) {
+    unsigned size = aten::getOperandsOf(op, arg).size();
+    if (arg.name == name)
+      return {begin, size};
+    begin += size;
+  }
+  llvm_unreachable("a rule names an argument that the op does not have");
 }
 
 SmallVector<Value> VjpContext::operands(StringRef name) const {
@@ -92,13 +97,13 @@ const passes::Linearity *passes::lookupLinearity(Operation *op) {
 }
 
 StringRef passes::argumentOf(Operation *op, unsigned index) {
+  unsigned begin = 0;
   for (const aten::SchemaArg &arg : cast<aten::AtenOpInterface>(op).getSchema().args) {
-    OperandRange values = aten::getOperandsOf(op, arg);
-    if (arg.isOperand() && index >= values.getBeginOperandIndex() &&
-        index < values.getBeginOperandIndex() + values.size())
+    begin += aten::getOperandsOf(op, arg).size();
+    if (index < begin)
       return arg.name;
   }
-  return "";
+  llvm_unreachable("an operand that the schema does not have");
 }
 
 bool passes::isDifferentiable(const VjpRule &rule, Operation *op, unsigned index) {
