@@ -1,0 +1,256 @@
+//===- ProgramLowering.cpp - One train.program to exec --------------------===//
+#include "passes/schedule/ProgramLowering.h"
+
+#include "dialects/aten/AtenOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace regimen;
+using namespace regimen::passes;
+using exec::KernelMode;
+
+ProgramLowering::ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts, StaticStorage &statics,
+                                 int64_t threads)
+    : source(program), layouts(layouts), statics(statics), plan(program, layouts), threads(threads),
+      builder(program) {}
+
+LogicalResult ProgramLowering::run() {
+  Block &block = source.getBody().front();
+  SmallVector<StringRef> inputs, outputs;
+  for (auto [name, argument] : llvm::zip_equal(source.getInputs().getAsValueRange<StringAttr>(), block.getArguments()))
+    if (llvm::any_of(argument.getUsers(), [&](Operation *user) { return plan.isLive(user); }))
+      inputs.push_back(name);
+  SmallVector<unsigned> kept = StoragePlan::keptOutputs(source);
+  for (unsigned index : kept)
+    outputs.push_back(cast<StringAttr>(source.getOutputs()[index]).getValue());
+  auto newIndex = [&](std::optional<uint64_t> index) -> IntegerAttr {
+    if (!index)
+      return {};
+    return builder.getI64IntegerAttr(llvm::find(kept, *index) - kept.begin());
+  };
+  target = exec::ProgramOp::create(builder, source.getLoc(), source.getSymName(), source.getRole(),
+                                   source.getContribution(), builder.getStrArrayAttr(inputs),
+                                   builder.getStrArrayAttr(outputs), newIndex(source.getLoss()),
+                                   newIndex(source.getGradNorm()), /*events=*/0, /*lower_bound=*/IntegerAttr());
+  builder.createBlock(&target.getBody());
+  loadInputs();
+  for (Operation &op : block)
+    if (plan.isLive(&op) && !op.hasTrait<OpTrait::IsTerminator>() && failed(lower(&op)))
+      return failure();
+  SmallVector<Value> results;
+  for (unsigned index : kept)
+    results.push_back(tensorOf(block.getTerminator()->getOperand(index)));
+  exec::ReturnOp::create(builder, block.getTerminator()->getLoc(), results);
+  return success();
+}
+
+void ProgramLowering::loadInputs() {
+  int64_t index = 0;
+  for (Value argument : source.getBody().getArguments())
+    if (llvm::any_of(argument.getUsers(), [&](Operation *user) { return plan.isLive(user); }))
+      exec::LoadInputOp::create(builder, argument.getLoc(), index++, tensorOf(argument), exec::Lane::Copy);
+}
+
+LogicalResult ProgramLowering::lower(Operation *op) {
+  if (layouts.isView(op))
+    return success();
+  if (const KernelRecord *kernel = layouts.kernelOf(op)) {
+    lowerKernel(op, *kernel);
+    return success();
+  }
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](aten::AtenOpInterface view) { return lowerReshape(view), success(); })
+      .Case([&](train::ReadOp read) { return lowerRead(read), success(); })
+      .Case([&](train::WriteOp write) { return lowerWrite(write), success(); })
+      .Case([&](train::SeedOp seed) { return lowerSeed(seed), success(); })
+      .Case([&](train::GlobalNormOp norm) { return lowerGlobalNorm(norm), success(); })
+      .Case([&](train::FusedAdamWOp fused) { return lowerFusedAdamW(fused); })
+      .Case([&](aten::ConstantOp) { return success(); })
+      .Default([&](Operation *other) -> LogicalResult {
+        // Scalars become registers where they are used.
+        if (llvm::none_of(other->getResultTypes(), llvm::IsaPred<ShapedType>) && other->getNumResults())
+          return success();
+        return other->emitOpError() << "cannot be lowered to exec";
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+void ProgramLowering::lowerKernel(Operation *op, const KernelRecord &kernel) {
+  OperandMap map{[&](Value value) { return tensorOf(value); }, [&](Value value) { return registerOf(value); }};
+  CallArgs args = buildArgs(op, kernel, map);
+  // Results that output_mask switches off do not exist.
+  auto mask = llvm::dyn_cast_if_present<DenseBoolArrayAttr>(op->getInherentAttr("output_mask").value_or(Attribute()));
+  SmallVector<Value> results;
+  for (auto [index, result] : llvm::enumerate(op->getResults()))
+    if (!mask || mask[index])
+      results.push_back(tensorOf(result));
+  Value scratch;
+  if (int64_t bytes = kernel.scratch(layouts.argsOf(op), threads))
+    scratch = newBuffer("scratch", bytes, exec::Category::Workspace, op->getLoc());
+  args.create(builder, op->getLoc(), kernel.name, kernel.mode, results, scratch);
+}
+
+void ProgramLowering::lowerReshape(Operation *op) {
+  // A view whose strides do not allow one: the elements in their order, contiguous.
+  Value operand = op->getOperand(0);
+  CallArgs(op->getContext())
+      .tensor(tensorOf(operand))
+      .create(builder, op->getLoc(), "regimen::copy", KernelMode::Own,
+              tensorOf(op->getResult(0), contiguousLayout(layouts.layoutOf(operand).sizes)));
+}
+
+void ProgramLowering::lowerRead(train::ReadOp op) {
+  if (!plan.needsCopy(op))
+    return;
+  CallArgs(op.getContext())
+      .tensor(storageTensor(op.getSymbolAttr(), cast<RankedTensorType>(op.getType())))
+      .create(builder, op.getLoc(), "regimen::copy", KernelMode::Own, tensorOf(op.getResult()));
+}
+
+void ProgramLowering::lowerWrite(train::WriteOp op) {
+  if (plan.isInPlace(op))
+    return;
+  CallArgs(op.getContext())
+      .tensor(tensorOf(op.getValue()))
+      .create(builder, op.getLoc(), "regimen::copy", KernelMode::Own,
+              storageTensor(op.getSymbolAttr(), cast<RankedTensorType>(op.getValue().getType())));
+}
+
+void ProgramLowering::lowerSeed(train::SeedOp op) {
+  CallArgs(op.getContext())
+      .number(builder.getF64FloatAttr(1.0 / double(op.getAccumulate())))
+      .create(builder, op.getLoc(), "regimen::fill", KernelMode::Own, tensorOf(op.getResult()));
+}
+
+void ProgramLowering::lowerGlobalNorm(train::GlobalNormOp op) {
+  SmallVector<Value> tensors = llvm::map_to_vector(op.getTensors(), [&](Value value) { return tensorOf(value); });
+  CallArgs(op.getContext())
+      .tensors(tensors)
+      .create(builder, op.getLoc(), "regimen::global_norm", KernelMode::Own, tensorOf(op.getResult()));
+}
+
+LogicalResult ProgramLowering::lowerFusedAdamW(train::FusedAdamWOp op) {
+  Location loc = op.getLoc();
+  // The kernel writes to its operands: each must be a whole storage symbol that its result replaces.
+  auto check = [&](ResultRange results, OperandRange operands) -> LogicalResult {
+    for (auto [result, operand] : llvm::zip_equal(results, operands)) {
+      auto read = operand.getDefiningOp<train::ReadOp>();
+      auto write = result.hasOneUse() ? dyn_cast<train::WriteOp>(*result.user_begin()) : train::WriteOp();
+      if (!read || !write || read.getSymbolAttr() != write.getSymbolAttr() || plan.needsCopy(read))
+        return op.emitOpError() << "works in place: operand " << operand
+                                << " must be read from, and its result written to, one storage symbol";
+    }
+    return success();
+  };
+  if (failed(check(op.getNewParameters(), op.getParameters())) ||
+      failed(check(op.getNewExpAvgs(), op.getExpAvgs())) || failed(check(op.getNewExpAvgSqs(), op.getExpAvgSqs())))
+    return failure();
+
+  auto hyper = [&](train::Hyper kind) {
+    return train::HyperOp::create(builder, loc, builder.getF64Type(), kind, op.getGroup()).getResult();
+  };
+  auto tensors = [&](OperandRange values) {
+    return llvm::map_to_vector(values, [&](Value value) { return tensorOf(value); });
+  };
+  // torch's fused kernel takes the step that it makes, as a tensor a parameter; all are equal.
+  MLIRContext *context = op.getContext();
+  Value step = view(newBuffer("step", sizeof(float), exec::Category::Workspace, loc), 0, Layout(),
+                    builder.getF32Type());
+  CallArgs(context)
+      .scalarRegister(hyper(train::Hyper::Step))
+      .create(builder, loc, "regimen::fill", KernelMode::Own, step);
+  CallArgs(context)
+      .tensors(tensors(op.getParameters()))
+      .tensors(tensors(op.getGradients()))
+      .tensors(tensors(op.getExpAvgs()))
+      .tensors(tensors(op.getExpAvgSqs()))
+      .tensors({})
+      .tensors(SmallVector<Value>(op.getParameters().size(), step))
+      .scalarRegister(hyper(train::Hyper::Lr))
+      .scalarRegister(hyper(train::Hyper::Beta1))
+      .scalarRegister(hyper(train::Hyper::Beta2))
+      .scalarRegister(hyper(train::Hyper::WeightDecay))
+      .scalarRegister(hyper(train::Hyper::Eps))
+      .boolean(false)
+      .boolean(false)
+      .create(builder, loc, "aten::_fused_adamw_", KernelMode::InPlace, {});
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors, buffers, registers
+//===----------------------------------------------------------------------===//
+
+Value ProgramLowering::tensorOf(Value value) { return tensorOf(value, layouts.layoutOf(value)); }
+
+Value ProgramLowering::tensorOf(Value value, const Layout &layout) {
+  auto [buffer, start] = bufferOf(layouts.baseOf(value));
+  Type element = getElementTypeOrSelf(value.getType());
+  return view(buffer, start + layout.offset * exec::elementBytes(element), layout, element);
+}
+
+Value ProgramLowering::storageTensor(FlatSymbolRefAttr symbol, RankedTensorType type) {
+  StaticStorage::Place place = statics.placeOf(symbol.getValue());
+  return view(staticBuffer(place.buffer), place.offset, contiguousLayout(type.getShape()), type.getElementType());
+}
+
+Value ProgramLowering::view(Value buffer, int64_t byteOffset, const Layout &layout, Type elementType) {
+  MemRefType type = exec::tensorType(layout.sizes, layout.strides, elementType);
+  Value &tensor = views[{buffer, byteOffset, type}];
+  if (!tensor)
+    tensor = exec::ViewOp::create(builder, buffer.getLoc(), type, buffer, byteOffset);
+  return tensor;
+}
+
+std::pair<Value, int64_t> ProgramLowering::bufferOf(Value base) {
+  FlatSymbolRefAttr symbol = plan.destinationOf(base);
+  if (auto read = base.getDefiningOp<train::ReadOp>(); read && !plan.needsCopy(read))
+    symbol = read.getSymbolAttr();
+  if (symbol) {
+    StaticStorage::Place place = statics.placeOf(symbol.getValue());
+    return {staticBuffer(place.buffer), place.offset};
+  }
+  if (auto constant = base.getDefiningOp<aten::ConstantOp>()) {
+    StaticStorage::Place place = statics.constant(constant.getValue(), constant.getLoc());
+    return {staticBuffer(place.buffer), place.offset};
+  }
+  Value owner = plan.bufferOf(base);
+  Value &buffer = buffers[owner];
+  if (!buffer) {
+    std::string name;
+    if (auto argument = dyn_cast<BlockArgument>(owner))
+      name = cast<StringAttr>(source.getInputs()[argument.getArgNumber()]).getValue();
+    else
+      name = owner.getDefiningOp()->getName().getStringRef();
+    buffer = newBuffer(name, exec::denseBytes(cast<ShapedType>(owner.getType())), plan.categoryOf(owner),
+                       owner.getLoc());
+  }
+  return {buffer, 0};
+}
+
+Value ProgramLowering::staticBuffer(FlatSymbolRefAttr symbol) {
+  Value &buffer = staticBuffers[symbol];
+  if (!buffer)
+    buffer = exec::GetOp::create(builder, source.getLoc(), exec::BufferType::get(builder.getContext()), symbol);
+  return buffer;
+}
+
+Value ProgramLowering::newBuffer(StringRef name, int64_t bytes, exec::Category category, Location loc) {
+  return exec::BufferOp::create(builder, loc, exec::BufferType::get(builder.getContext()), name, bytes, category,
+                                FlatSymbolRefAttr(), IntegerAttr());
+}
+
+Value ProgramLowering::registerOf(Value scalar) {
+  if (Value known = registers.lookupOrNull(scalar))
+    return known;
+  Operation *op = scalar.getDefiningOp();
+  for (Value operand : op->getOperands())
+    registerOf(operand);
+  builder.clone(*op, registers);
+  return registers.lookup(scalar);
+}

@@ -1,0 +1,85 @@
+//===- StaticStorage.cpp - Static buffers of a module ---------------------===//
+#include "passes/schedule/StaticStorage.h"
+
+#include "dialects/dist/DistDialect.h"
+#include "passes/schedule/Layout.h"
+
+using namespace mlir;
+using namespace regimen;
+using namespace regimen::passes;
+
+StaticStorage::StaticStorage(ModuleOp module) : module(module), symbols(module), builder(module.getContext()) {
+  Operation *last = nullptr;
+  for (Operation &op : *module.getBody())
+    if (!isa<train::ProgramOp>(op))
+      last = &op;
+  last ? builder.setInsertionPointAfter(last) : builder.setInsertionPointToStart(module.getBody());
+
+  placeBuckets();
+  for (auto op : llvm::to_vector(module.getOps<train::StorageOpInterface>())) {
+    if (places.contains(SymbolTable::getSymbolName(op).getValue()))
+      continue;
+    bindOutside(op, isa<train::ParameterOp>(op)  ? exec::Category::Params
+                    : isa<train::GradientOp>(op) ? exec::Category::Grads
+                    : isa<train::StateOp>(op)    ? exec::Category::Optimizer
+                                                 : exec::Category::Workspace);
+  }
+}
+
+FlatSymbolRefAttr StaticStorage::addBuffer(const Twine &name, int64_t bytes, exec::Category category, Location loc,
+                                           ElementsAttr value) {
+  auto op = exec::StaticOp::create(builder, loc, name.str(), bytes, category, FlatSymbolRefAttr(), IntegerAttr(), value);
+  // Inserting gives it a name that no other symbol has.
+  return FlatSymbolRefAttr::get(symbols.insert(op, builder.getInsertionPoint()));
+}
+
+void StaticStorage::bind(train::StorageOpInterface storage, Place place) {
+  RankedTensorType type = storage.getTensorType();
+  MemRefType tensor = exec::tensorType(type.getShape(), contiguousStrides(type.getShape()), type.getElementType());
+  StringRef name = SymbolTable::getSymbolName(storage).getValue();
+  exec::BindOp::create(builder, storage.getLoc(), name, place.buffer.getValue(), place.offset, tensor);
+  places[name] = place;
+}
+
+void StaticStorage::bindOutside(train::StorageOpInterface storage, exec::Category category) {
+  std::string name = (SymbolTable::getSymbolName(storage).getValue() + ":storage").str();
+  bind(storage, {addBuffer(name, exec::denseBytes(storage.getTensorType()), category, storage.getLoc()), 0});
+}
+
+void StaticStorage::placeBuckets() {
+  /// Gradients and states by parameter; a state's key is its slot.
+  llvm::StringMap<train::GradientOp> gradients;
+  llvm::StringMap<SmallVector<train::StateOp>> states;
+  for (auto gradient : module.getOps<train::GradientOp>())
+    gradients[gradient.getParameter()] = gradient;
+  for (auto state : module.getOps<train::StateOp>())
+    states[state.getParameter()].push_back(state);
+
+  for (auto bucket : llvm::to_vector(module.getOps<dist::BucketOp>())) {
+    /// One buffer a kind of tensor, made for the first tensor of that kind.
+    llvm::MapVector<StringRef, FlatSymbolRefAttr> buffers;
+    auto add = [&](StringRef kind, train::StorageOpInterface storage, int64_t element, exec::Category category) {
+      int64_t bytes = exec::elementBytes(storage.getTensorType().getElementType());
+      FlatSymbolRefAttr &buffer = buffers[kind];
+      if (!buffer)
+        buffer = addBuffer(bucket.getSymName() + "." + kind, bucket.getElements() * bytes, category, bucket.getLoc());
+      bind(storage, {buffer, element * bytes});
+    };
+    auto members = llvm::zip_equal(bucket.getParameters().getAsRange<FlatSymbolRefAttr>(), bucket.getOffsets());
+    for (auto [name, offset] : members)
+      add("params", symbols.lookup<train::ParameterOp>(name.getValue()), offset, exec::Category::Params);
+    for (auto [name, offset] : members)
+      if (train::GradientOp gradient = gradients.lookup(name.getValue()))
+        add("grads", gradient, offset, exec::Category::Grads);
+    for (auto [name, offset] : members)
+      for (train::StateOp state : states.lookup(name.getValue()))
+        add(state.getSlot(), state, offset, exec::Category::Optimizer);
+  }
+}
+
+StaticStorage::Place StaticStorage::constant(ElementsAttr value, Location loc) {
+  FlatSymbolRefAttr &symbol = constants[value];
+  if (!symbol)
+    symbol = addBuffer("constant", exec::denseBytes(value.getShapedType()), exec::Category::Workspace, loc, value);
+  return {symbol, 0};
+}

@@ -1,0 +1,47 @@
+//===- StaticStorage.h - Static buffers of a module -------------*- C++ -*-===//
+#ifndef REGIMEN_PASSES_SCHEDULE_STATICSTORAGE_H
+#define REGIMEN_PASSES_SCHEDULE_STATICSTORAGE_H
+
+#include "dialects/exec/ExecDialect.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace regimen::passes {
+
+/// Places model states and constants in static buffers: writes exec.static and exec.bind ops behind the ops they place.
+///
+/// Parameters of a dist.bucket lie at the bucket's offsets in one buffer, their gradients and each slot of their states
+/// at the same offsets in buffers of their own. What is in no bucket has its own buffer.
+class StaticStorage {
+public:
+  /// A byte of a static buffer.
+  struct Place {
+    mlir::FlatSymbolRefAttr buffer;
+    int64_t offset = 0;
+  };
+
+  explicit StaticStorage(mlir::ModuleOp module);
+
+  /// Where parameter, gradient, state or module buffer `symbol` starts.
+  Place placeOf(llvm::StringRef symbol) const { return places.lookup(symbol); }
+  /// The constant with this value; equal constants share storage.
+  Place constant(mlir::ElementsAttr value, mlir::Location loc);
+
+private:
+  mlir::FlatSymbolRefAttr addBuffer(const llvm::Twine &name, int64_t bytes, exec::Category category,
+                                    mlir::Location loc, mlir::ElementsAttr value = {});
+  void bind(train::StorageOpInterface storage, Place place);
+  void bindOutside(train::StorageOpInterface storage, exec::Category category);
+  void placeBuckets();
+
+  mlir::ModuleOp module;
+  mlir::SymbolTable symbols;
+  mlir::OpBuilder builder;
+  llvm::StringMap<Place> places;
+  llvm::DenseMap<mlir::Attribute, mlir::FlatSymbolRefAttr> constants;
+};
+
+} // namespace regimen::passes
+
+#endif // REGIMEN_PASSES_SCHEDULE_STATICSTORAGE_H

@@ -1,0 +1,161 @@
+//===- VerifySchedule.cpp - The stage's invariants ------------------------===//
+//
+// Shares only collectAccesses() with the pass that assigns events.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/schedule/Accesses.h"
+#include "passes/schedule/Passes.h"
+
+#include "llvm/ADT/MapVector.h"
+#include <array>
+
+namespace regimen::passes {
+#define GEN_PASS_DEF_VERIFYSCHEDULEPASS
+#include "passes/schedule/Passes.h.inc"
+} // namespace regimen::passes
+
+using namespace mlir;
+using namespace regimen;
+using namespace regimen::passes;
+
+namespace {
+
+/// Instructions done, by lane: those before it on its own lane and what it waited for.
+using Clock = std::array<size_t, kLanes>;
+
+/// Clock of every instruction, from records and waits alone. Fails if an event is recorded twice, or waited for first.
+LogicalResult computeClocks(exec::ProgramOp program, SmallVectorImpl<Clock> &clocks) {
+  std::array<Clock, kLanes> lanes{};
+  llvm::DenseMap<int64_t, Clock> recorded;
+  for (exec::InstructionOpInterface instruction : program.getInstructions()) {
+    auto lane = size_t(instruction.getLane());
+    if (auto wait = dyn_cast<exec::WaitOp>(*instruction)) {
+      auto it = recorded.find(wait.getEvent());
+      if (it == recorded.end())
+        return wait.emitOpError() << "waits for event " << wait.getEvent() << ", which is recorded by nothing before it";
+      for (size_t other = 0; other < kLanes; ++other)
+        lanes[lane][other] = std::max(lanes[lane][other], it->second[other]);
+    }
+    ++lanes[lane][lane];
+    clocks.push_back(lanes[lane]);
+    if (auto record = dyn_cast<exec::RecordOp>(*instruction))
+      if (!recorded.try_emplace(record.getEvent(), lanes[lane]).second)
+        return record.emitOpError() << "records event " << record.getEvent() << " a second time";
+  }
+  return success();
+}
+
+LogicalResult verifyOrder(exec::ProgramOp program, ArrayRef<SmallVector<Access>> accesses) {
+  SmallVector<Clock> clocks;
+  if (failed(computeClocks(program, clocks)))
+    return failure();
+  SmallVector<exec::InstructionOpInterface> instructions = program.getInstructions();
+  /// Accesses so far with their instruction's index, by buffer and lane.
+  llvm::DenseMap<Value, std::array<SmallVector<std::pair<Access, size_t>>, kLanes>> earlier;
+  for (auto [index, instruction] : llvm::enumerate(instructions)) {
+    auto lane = size_t(instruction.getLane());
+    for (const Access &access : accesses[index])
+      for (size_t other = 0; other < kLanes; ++other) {
+        if (other == lane)
+          continue;
+        for (auto &[before, beforeIndex] : earlier[access.buffer][other])
+          if (access.conflictsWith(before) && clocks[beforeIndex][other] > clocks[index][other]) {
+            auto diagnostic = instruction.emitOpError()
+                              << "on lane " << exec::stringifyLane(instruction.getLane())
+                              << " touches what lane " << exec::stringifyLane(exec::Lane(other))
+                              << " touches, and no event orders the two";
+            diagnostic.attachNote(before.instruction->getLoc()) << "the other access";
+            return diagnostic;
+          }
+      }
+    for (const Access &access : accesses[index])
+      earlier[access.buffer][lane].push_back({access, index});
+  }
+  return success();
+}
+
+/// Byte ranges, merged where they touch.
+class Ranges {
+public:
+  void add(int64_t begin, int64_t end) {
+    auto it = ranges.upper_bound(begin);
+    if (it != ranges.begin() && std::prev(it)->second >= begin)
+      --it;
+    while (it != ranges.end() && it->first <= end) {
+      begin = std::min(begin, it->first);
+      end = std::max(end, it->second);
+      it = ranges.erase(it);
+    }
+    ranges[begin] = end;
+  }
+  bool covers(int64_t begin, int64_t end) const {
+    auto it = ranges.upper_bound(begin);
+    return begin >= end || (it != ranges.begin() && std::prev(it)->second >= end);
+  }
+
+private:
+  std::map<int64_t, int64_t> ranges;
+};
+
+/// What is read of the program's own buffers was written before.
+LogicalResult verifyDefined(ArrayRef<SmallVector<Access>> accesses) {
+  llvm::DenseMap<Value, Ranges> written;
+  for (const SmallVector<Access> &instruction : accesses) {
+    for (const Access &access : instruction)
+      if (!access.writes && access.buffer.getDefiningOp<exec::BufferOp>() &&
+          !written[access.buffer].covers(access.begin, access.end))
+        return access.instruction->emitOpError()
+               << "reads bytes " << access.begin << " to " << access.end << " of buffer "
+               << access.buffer.getDefiningOp<exec::BufferOp>().getNameAttr() << " before they are written";
+    for (const Access &access : instruction)
+      if (access.writes)
+        written[access.buffer].add(access.begin, access.end);
+  }
+  return success();
+}
+
+/// Every storage symbol has one place, and no two share bytes.
+LogicalResult verifyStorage(ModuleOp module) {
+  struct Window {
+    int64_t begin, end;
+    exec::BindOp bind;
+  };
+  llvm::MapVector<Attribute, SmallVector<Window>> windows;
+  llvm::DenseMap<Attribute, exec::BindOp> binds;
+  for (auto bind : module.getOps<exec::BindOp>()) {
+    if (!binds.try_emplace(bind.getStorageAttr().getAttr(), bind).second)
+      return bind.emitOpError() << "places " << bind.getStorageAttr() << " a second time";
+    int64_t begin = bind.getOffset();
+    windows[bind.getBufferAttr()].push_back({begin, begin + exec::spanBytes(bind.getTensorType()), bind});
+  }
+  for (auto &[buffer, list] : windows) {
+    llvm::sort(list, [](const Window &a, const Window &b) { return a.begin < b.begin; });
+    for (size_t i = 1; i < list.size(); ++i)
+      if (list[i].begin < list[i - 1].end)
+        return list[i].bind.emitOpError() << "places " << list[i].bind.getStorageAttr() << " over "
+                                          << list[i - 1].bind.getStorageAttr();
+  }
+  for (auto storage : module.getOps<train::StorageOpInterface>())
+    if (!binds.contains(SymbolTable::getSymbolName(storage)))
+      return storage->emitOpError() << "has no place: no exec.bind names it";
+  return success();
+}
+
+struct VerifySchedulePass : passes::impl::VerifySchedulePassBase<VerifySchedulePass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (failed(verifyStorage(module)))
+      return signalPassFailure();
+    for (auto program : module.getOps<train::ProgramOp>()) {
+      program.emitOpError() << "was not lowered to an exec.program";
+      return signalPassFailure();
+    }
+    for (auto program : module.getOps<exec::ProgramOp>()) {
+      SmallVector<SmallVector<Access>> accesses = collectAccesses(program);
+      if (failed(verifyOrder(program, accesses)) || failed(verifyDefined(accesses)))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace
