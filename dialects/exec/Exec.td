@@ -147,7 +147,7 @@ def Exec_ProgramOp : Exec_Op<"program", [
 def Exec_ReturnOp : Exec_Op<"return", [Pure, Terminator, HasParent<"ProgramOp">]> {
   let summary = "The outputs of a program";
   let arguments = (ins Variadic<Exec_Tensor>:$values);
-  let builders = [OpBuilder<(ins), "">];
+  let builders = [OpBuilder<(ins), "build($_builder, $_state, ::mlir::ValueRange());">];
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 
