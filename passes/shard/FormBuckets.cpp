@@ -48,7 +48,7 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     if (dp != 1) {
-      module.emitError() << "mesh.dp = " << dp
+      module.emitError() << "mesh.dp = " << dp.getValue()
                          << ": training on several ranks is not built yet; use mesh.dp = 1";
       return signalPassFailure();
     }
