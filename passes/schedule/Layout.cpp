@@ -71,7 +71,7 @@ Layout passes::contiguousLayout(ArrayRef<int64_t> sizes) {
   return {SmallVector<int64_t>(sizes), contiguousStrides(sizes), 0};
 }
 
-LayoutArgs::LayoutArgs(Operation *op, LayoutOf layoutOf) : op(op), layoutOf(layoutOf) {}
+LayoutArgs::LayoutArgs(Operation *op, LayoutOf layoutOf) : op(op), layoutOf(std::move(layoutOf)) {}
 
 SmallVector<const Layout *> LayoutArgs::tensors() const {
   SmallVector<const Layout *> layouts;

@@ -4,6 +4,7 @@
 
 #include "dialects/aten/AtenDialect.h"
 
+#include <functional>
 #include <optional>
 
 namespace regimen::passes {
@@ -31,7 +32,7 @@ Layout contiguousLayout(llvm::ArrayRef<int64_t> sizes);
 /// What a rule sees of an op: its schema arguments and the layouts of its tensor operands.
 class LayoutArgs {
 public:
-  using LayoutOf = llvm::function_ref<const Layout &(mlir::Value)>;
+  using LayoutOf = std::function<const Layout &(mlir::Value)>;
   LayoutArgs(mlir::Operation *op, LayoutOf layoutOf);
 
   mlir::Operation *getOp() const { return op; }
