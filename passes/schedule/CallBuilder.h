@@ -5,6 +5,7 @@
 #include "dialects/aten/AtenDialect.h"
 #include "dialects/exec/ExecDialect.h"
 #include "passes/schedule/KernelTable.h"
+#include <functional>
 
 namespace regimen::passes {
 
@@ -38,9 +39,9 @@ private:
 /// Translates the values of an aten op for its call.
 struct OperandMap {
   /// The exec tensor of a tensor value.
-  llvm::function_ref<mlir::Value(mlir::Value)> tensor;
+  std::function<mlir::Value(mlir::Value)> tensor;
   /// The register of an f64 value that is no constant.
-  llvm::function_ref<mlir::Value(mlir::Value)> scalar;
+  std::function<mlir::Value(mlir::Value)> scalar;
 };
 
 /// The arguments of `kernel` for aten op `op`.
