@@ -5,6 +5,8 @@
 #include "dialects/aten/AtenDialect.h"
 #include "dialects/exec/ExecDialect.h"
 #include "passes/schedule/KernelTable.h"
+
+#include <functional>
 #include <functional>
 
 namespace regimen::passes {

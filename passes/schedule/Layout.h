@@ -5,6 +5,7 @@
 #include "dialects/aten/AtenDialect.h"
 
 #include <functional>
+#include <functional>
 #include <optional>
 
 namespace regimen::passes {

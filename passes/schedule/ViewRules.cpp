@@ -73,7 +73,9 @@ Views layouts::expandView(const LayoutArgs &args) {
   for (int64_t axis = sizes.size(); axis-- > 0;) {
     bool old = axis >= added;
     int64_t size = old ? from.sizes[axis - added] : 1;
-    int64_t stride = old ? from.strides[axis - added] : sizes[axis + 1] * result.strides[axis + 1];
+    int64_t stride = old                              ? from.strides[axis - added]
+                     : axis + 1 < int64_t(sizes.size()) ? sizes[axis + 1] * result.strides[axis + 1]
+                                                      : 1;
     result.strides[axis] = size == sizes[axis] ? stride : 0;
   }
   return one(std::move(result));
