@@ -14,7 +14,8 @@ namespace regimen::passes {
 namespace {
 
 /// Whether the value's strides cover its elements without gaps and overlaps: inputs and parameters
-/// are contiguous, kernels give dense results, and these views permute or split what they are given.
+/// are contiguous, kernels give dense results, and these views permute or split what they are
+/// given.
 bool isDense(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (!op->hasTrait<aten::ViewLike>())

@@ -46,9 +46,9 @@ constexpr ScalarSibling scalarSiblings[] = {
 
 /// Ops that draw random numbers, whatever their arguments.
 constexpr std::string_view randomOps[] = {
-    "bernoulli",   "exponential", "geometric",      "log_normal", "multinomial", "normal",
-    "poisson",     "rand",        "rand_like",      "randint",    "randint_like", "randn",
-    "randn_like",  "randperm",    "rrelu_with_noise", "uniform",  "cauchy",
+    "bernoulli",  "exponential", "geometric",        "log_normal", "multinomial",  "normal",
+    "poisson",    "rand",        "rand_like",        "randint",    "randint_like", "randn",
+    "randn_like", "randperm",    "rrelu_with_noise", "uniform",    "cauchy",
 };
 
 /// Ops that draw random numbers if a probability is above 0 and `train`, where they have it, true.
@@ -57,9 +57,15 @@ struct Probability {
   std::string_view argument;
 };
 constexpr Probability probabilities[] = {
-    {"dropout", "p"},         {"native_dropout", "p"},       {"alpha_dropout", "p"},
-    {"feature_dropout", "p"}, {"feature_alpha_dropout", "p"}, {"lstm", "dropout"},
-    {"gru", "dropout"},       {"rnn_tanh", "dropout"},        {"rnn_relu", "dropout"},
+    {"dropout", "p"},
+    {"native_dropout", "p"},
+    {"alpha_dropout", "p"},
+    {"feature_dropout", "p"},
+    {"feature_alpha_dropout", "p"},
+    {"lstm", "dropout"},
+    {"gru", "dropout"},
+    {"rnn_tanh", "dropout"},
+    {"rnn_relu", "dropout"},
     {"scaled_dot_product_attention", "dropout_p"},
 };
 

@@ -52,7 +52,8 @@ OwningOpRef<ModuleOp> Importer::run() {
   builder.setInsertionPointToEnd(module->getBody());
   storage.declare(builder);
   importProgramOp();
-  // Sources of trouble up to here are the archive's; what the verifier finds has its own diagnostic.
+  // Sources of trouble up to here are the archive's; what the verifier finds has its own
+  // diagnostic.
   if (failed(verify(*module)))
     return nullptr;
   return module;
@@ -79,8 +80,7 @@ void Importer::importProgramOp() {
     inputTypes.push_back(nodes.typeOf(spec->name));
   }
   auto op = train::ProgramOp::create(builder, loc(), "forward", train::Role::Forward,
-                                     train::Contribution::None,
-                                     builder.getStrArrayAttr(inputNames),
+                                     train::Contribution::None, builder.getStrArrayAttr(inputNames),
                                      builder.getStrArrayAttr({}), IntegerAttr(), IntegerAttr());
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(&op.getBody());
@@ -107,9 +107,11 @@ void Importer::readStorage() {
     const std::string &symbol = storage.symbol(spec.target);
     Value &read = reads[symbol];
     if (!read) {
-      std::string layer = symbol.substr(0, symbol.rfind('.') == std::string::npos ? 0 : symbol.rfind('.'));
+      StringRef layer = StringRef(symbol).rsplit('.').first;
+      if (layer == symbol)
+        layer = "";
       read = train::ReadOp::create(
-          builder, NameLoc::get(builder.getStringAttr(layer), UnknownLoc::get(builder.getContext())),
+          builder, NameLoc::get(builder.getStringAttr(layer), builder.getUnknownLoc()),
           storage.type(spec.target), FlatSymbolRefAttr::get(builder.getContext(), symbol));
     }
     nodes.bind(spec.name, read);

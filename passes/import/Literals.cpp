@@ -87,7 +87,7 @@ std::string passes::placeOf(const pt2::Node &node) {
   if (!node.moduleFqn().empty())
     place = "layer '" + node.moduleFqn() + "'";
   if (node.location.line != 0)
-    place += (place.empty() ? "" : ", ") + node.location.file + ":" +
-             std::to_string(node.location.line);
+    place +=
+        (place.empty() ? "" : ", ") + node.location.file + ":" + std::to_string(node.location.line);
   return place.empty() ? "" : " (" + place + ")";
 }

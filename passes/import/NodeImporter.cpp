@@ -244,8 +244,8 @@ Attribute NodeImporter::attribute(const SchemaArg &arg, const pt2::Argument &val
     return nullptr;
   case ArgKind::BoolList:
     if (const auto *list = value.getIf<pt2::BoolsArg>())
-      return builder.getDenseBoolArrayAttr(SmallVector<bool>(list->values.begin(),
-                                                             list->values.end()));
+      return builder.getDenseBoolArrayAttr(
+          SmallVector<bool>(list->values.begin(), list->values.end()));
     return nullptr;
   case ArgKind::DType:
   case ArgKind::OptionalDType:

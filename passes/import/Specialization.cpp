@@ -135,8 +135,13 @@ void Specialization::bind(const pt2::ExportedProgram &program,
 }
 
 void Specialization::checkComplete(const pt2::ExportedProgram &program) const {
-  // Symbols in order of their first input axis, with all axes that have exactly this size.
-  std::vector<std::pair<std::string, std::vector<std::string>>> missing;
+  // Symbols in order of their first input axis. One to name comes first: the size itself if some
+  // axis has it, else an axis whose size follows from it.
+  struct Missing {
+    std::string symbol;
+    std::vector<std::string> axes, following;
+  };
+  std::vector<Missing> missing;
   for (const pt2::InputSpec *spec : tensorInputs(program)) {
     const pt2::TensorMeta &meta = program.graph.tensors.at(spec->name);
     for (size_t axis = 0; axis < meta.sizes.size(); ++axis)
@@ -144,19 +149,32 @@ void Specialization::checkComplete(const pt2::ExportedProgram &program) const {
         if (symbols.contains(symbol))
           continue;
         auto it = std::find_if(missing.begin(), missing.end(),
-                               [&](const auto &entry) { return entry.first == symbol; });
+                               [&](const Missing &entry) { return entry.symbol == symbol; });
         if (it == missing.end())
-          it = missing.insert(missing.end(), {symbol, {}});
-        it->second.push_back(spec->name + "." + std::to_string(axis));
+          it = missing.insert(missing.end(), {symbol, {}, {}});
+        std::string name = spec->name + "." + std::to_string(axis);
+        if (meta.sizes[axis].kind() == Expr::Kind::Symbol)
+          it->axes.push_back(name);
+        else
+          it->following.push_back(name + " (" + meta.sizes[axis].str() + ")");
       }
   }
   if (missing.empty())
     return;
+  auto join = [](const std::vector<std::string> &names, size_t first) {
+    std::string text;
+    for (size_t i = first; i < names.size(); ++i)
+      text += (text.empty() ? "" : ", ") + names[i];
+    return text;
+  };
   std::string message = "the graph has dynamic sizes; give each a value:";
-  for (const auto &[symbol, axes] : missing) {
-    message += "\n  --dim " + axes.front() + "=N   " + rangeText(program, symbol);
-    for (size_t i = 1; i < axes.size(); ++i)
-      message += (i == 1 ? "; the same size: " : ", ") + axes[i];
+  for (const auto &[symbol, axes, following] : missing) {
+    std::string named = axes.empty() ? following[0].substr(0, following[0].find(' ')) : axes[0];
+    message += "\n  --dim " + named + "=N   " + symbol + ", " + rangeText(program, symbol);
+    if (axes.size() > 1)
+      message += "; the same size: " + join(axes, 1);
+    if (!following.empty())
+      message += "; sets " + join(following, 0);
   }
   throw Error(message);
 }

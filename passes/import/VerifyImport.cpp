@@ -70,7 +70,8 @@ LogicalResult verifyLoss(train::ProgramOp program) {
   Value loss = program.getBody().front().getTerminator()->getOperand(*program.getLoss());
   auto type = cast<RankedTensorType>(loss.getType());
   if (type.getRank() != 0 || !isa<FloatType>(type.getElementType()))
-    return program.emitError("has a loss of type ") << type << ", which is no floating-point scalar";
+    return program.emitError("has a loss of type ")
+           << type << ", which is no floating-point scalar";
   return success();
 }
 
