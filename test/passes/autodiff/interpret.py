@@ -137,8 +137,10 @@ def parse_dense(text: str) -> Tensor:
 def parse_op(line: str) -> Op:
     results: list[str] = []
     head = line
-    if match := re.match(r"(%[\w$.-]+)(?::(\d+))? = ", line):
-        results = [match[1]] if not match[2] else [f"{match[1]}#{i}" for i in range(int(match[2]))]
+    if match := re.match(r"%[\w$.-]+(?::\d+)?(?:, %[\w$.-]+(?::\d+)?)* = ", line):
+        for group in match[0][:-3].split(", "):
+            base, _, count = group.partition(":")
+            results += [f"{base}#{i}" for i in range(int(count))] if count else [base]
         head = line[match.end() :]
     name = re.match(r"[\w.]+", head)[0]  # type: ignore[index]
     rest = head[len(name) :].strip()

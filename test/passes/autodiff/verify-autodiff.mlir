@@ -1,0 +1,118 @@
+// RUN: regimen-opt %s --pass-pipeline='builtin.module(regimen-verify-autodiff)' --split-input-file --verify-diagnostics
+
+// A correct micro-step passes.
+train.parameter @w : tensor<f32> trainable
+train.gradient @"w:grad" of @w : tensor<f32>
+train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %seed = train.seed accumulate 1 : tensor<f32>
+  %dw = aten.mul.Tensor(%seed, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  train.write %dw, @"w:grad" : tensor<f32>
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
+// The factor is missing.
+train.parameter @w : tensor<f32> trainable
+train.gradient @"w:grad" of @w : tensor<f32>
+train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  // expected-error @+1 {{carries 0 seeds instead of 1}}
+  train.write %x, @"w:grad" : tensor<f32>
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
+// The factor enters twice.
+train.parameter @w : tensor<f32> trainable
+train.gradient @"w:grad" of @w : tensor<f32>
+train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %seed = train.seed accumulate 4 : tensor<f32>
+  %dw = aten.mul.Tensor(%seed, %seed) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  // expected-error @+1 {{carries 2 seeds instead of 1}}
+  train.write %dw, @"w:grad" : tensor<f32>
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
+// One path lacks the factor.
+train.parameter @w : tensor<f32> trainable
+train.gradient @"w:grad" of @w : tensor<f32>
+train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %seed = train.seed accumulate 4 : tensor<f32>
+  %one = aten.mul.Tensor(%seed, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  // expected-error @+1 {{adds values that carry 1 and 0 seeds}}
+  %dw = aten.add.Tensor(%one, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  train.write %dw, @"w:grad" : tensor<f32>
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
+// Not linear in the seed.
+train.parameter @w : tensor<f32> trainable
+train.gradient @"w:grad" of @w : tensor<f32>
+train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %seed = train.seed accumulate 4 : tensor<f32>
+  // expected-error @+1 {{aten.exp uses the loss's gradient, but is not known to be linear in it}}
+  %dw = aten.exp(%seed) : (tensor<f32>) -> tensor<f32>
+  train.write %dw, @"w:grad" : tensor<f32>
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
+// A gradient is missing.
+train.parameter @w : tensor<f32> trainable
+// expected-error @+1 {{the loss depends on parameter @w, but it has no gradient}}
+train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
+// A frozen parameter has one.
+train.parameter @w : tensor<f32>
+// expected-error @+1 {{has a gradient, but the loss does not depend on it or it is not trainable}}
+train.gradient @"w:grad" of @w : tensor<f32>
+train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
+// A later contribution that forgets the old gradient.
+train.parameter @w : tensor<f32> trainable
+train.gradient @"w:grad" of @w : tensor<f32>
+// expected-error @+1 {{reads @w:grad 0 times instead of 1}}
+train.program @micro_step_later micro_step contribution(later) inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  %w = train.read @w : tensor<f32>
+  %loss = aten.mul.Tensor(%x, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %seed = train.seed accumulate 4 : tensor<f32>
+  %dw = aten.mul.Tensor(%seed, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  train.write %dw, @"w:grad" : tensor<f32>
+  train.return %loss : tensor<f32>
+}
