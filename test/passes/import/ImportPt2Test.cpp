@@ -133,6 +133,15 @@ TEST_F(ImportTest, DynamicSizesFromSeveralInputs) {
       }
 }
 
+TEST_F(ImportTest, MarkGivesTiesAndKeys) {
+  importArchive("marked", {.loss = "total.loss"});
+  EXPECT_TRUE(diagnostics.empty());
+  auto parameter = symbol<train::ParameterOp>("tied.embed.weight");
+  ASSERT_TRUE(parameter);
+  EXPECT_EQ(strings(parameter.getAliases()), (SmallVector<StringRef>{"tied.head.weight"}));
+  EXPECT_EQ(program().getLoss(), 2u);
+}
+
 TEST_F(ImportTest, UnmarkedArchiveWarns) {
   importArchive("numbers");
   ASSERT_EQ(diagnostics.size(), 1u);

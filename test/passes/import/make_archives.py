@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "python"))
+import regimen.export  # noqa: E402
+
 MODELS: dict[str, Callable[[], ExportedProgram]] = {}
 
 
@@ -236,13 +239,31 @@ def sliding() -> ExportedProgram:
     return functional(Masked(3), tuple(torch.ones(2, 3, 7, 4) for _ in range(3)))
 
 
+@model
+def marked() -> ExportedProgram:
+    """regimen.export's mark says what is tied, which empty records cannot, and how outputs nest."""
+
+    class Nested(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tied = Tied()
+
+        def forward(self, ids: Tensor) -> dict[str, Any]:
+            loss = self.tied(ids)
+            return {"stats": [ids, loss * 2], "total": {"loss": loss}}
+
+    with torch.device("meta"):
+        return regimen.export.export(Nested(), (torch.zeros(2, 3, dtype=torch.long),))
+
+
 def main() -> int:
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
     for name, make in MODELS.items():
         torch.manual_seed(0)
-        torch.export.save(make(), out / f"{name}.pt2")
+        save = regimen.export.save if name == "marked" else torch.export.save
+        save(make(), out / f"{name}.pt2")
     return 0
 
 
