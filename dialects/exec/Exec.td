@@ -38,6 +38,7 @@ def Exec_Dialect : Dialect {
   let name = "exec";
   let cppNamespace = "::regimen::exec";
   let summary = "Buffers, lanes, events and kernel calls";
+  let dependentDialects = ["::regimen::train::TrainDialect"];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
 }
