@@ -1,0 +1,93 @@
+// RUN: regimen-opt %s -split-input-file -verify-diagnostics -regimen-verify-memory
+
+module {
+  // expected-error @+1 {{has no size}}
+  exec.arena @work class(work) space(device)
+}
+
+// -----
+
+module {
+  // expected-error @+1 {{has no place}}
+  exec.static @s bytes 64 category(params)
+}
+
+// -----
+
+module {
+  exec.arena @work class(work) space(device) bytes 64
+  // expected-error @+1 {{is in an arena of class work, but lives as class static}}
+  exec.static @s bytes 64 category(params) in @work[0]
+}
+
+// -----
+
+module {
+  exec.arena @static class(static) space(device) bytes 128
+  // expected-note @+1 {{the other buffer}}
+  exec.static @s bytes 65 category(params) in @static[0]
+  // expected-error @+1 {{share bytes while both are alive at 0, with another buffer}}
+  exec.static @t bytes 64 category(params) in @static[64]
+}
+
+// -----
+
+module {
+  exec.arena @a class(static) space(device) bytes 64
+  exec.arena @b class(static) space(host) bytes 64
+  exec.static @s bytes 64 category(params) in @a[0]
+  // expected-error @+1 {{is in "b", its neighbours are in "a"}}
+  exec.static @t bytes 64 category(params) in @b[0]
+}
+
+// -----
+
+module {
+  exec.arena @work class(work) space(device) bytes 64
+  exec.program @p evaluation inputs [] outputs [] lower_bound 128 {
+    // expected-error @+1 {{ends beyond the arena of 64 bytes}}
+    %a = exec.buffer "a" bytes 64 category(workspace) in @work[64]
+  }
+}
+
+// -----
+
+module {
+  exec.arena @work class(work) space(device) bytes 64
+  // expected-error @+1 {{has no lower bound}}
+  exec.program @p evaluation inputs [] outputs [] {
+  }
+}
+
+// -----
+
+// Two buffers of one call.
+module {
+  exec.arena @work class(work) space(device) bytes 64
+  exec.program @p evaluation inputs [] outputs [] lower_bound 64 {
+    // expected-note @+1 {{the other buffer}}
+    %ab = exec.buffer "a" bytes 64 category(activations) in @work[0]
+    %a = exec.view %ab[0] : memref<16xf32>
+    // expected-error @+1 {{share bytes while both are alive at 0, with another buffer}}
+    %s = exec.buffer "s" bytes 64 category(workspace) in @work[0]
+    exec.call "aten::fill.Scalar_out" out () -> (%a) scratch(%s) : () -> memref<16xf32>
+  }
+}
+
+// -----
+
+// An output must outlive what comes after its last touch.
+module {
+  exec.arena @work class(work) space(device) bytes 64
+  exec.program @p evaluation inputs [] outputs ["a"] lower_bound 64 {
+    // expected-note @+1 {{the other buffer}}
+    %ab = exec.buffer "a" bytes 64 category(activations) in @work[0]
+    %a = exec.view %ab[0] : memref<16xf32>
+    // expected-error @+1 {{share bytes while both are alive at 1, with another buffer}}
+    %bb = exec.buffer "b" bytes 64 category(activations) in @work[0]
+    %b = exec.view %bb[0] : memref<16xf32>
+    exec.call "aten::fill.Scalar_out" out () -> (%a) : () -> memref<16xf32>
+    exec.call "aten::fill.Scalar_out" out () -> (%b) : () -> memref<16xf32>
+    exec.return %a : memref<16xf32>
+  }
+}
