@@ -13,12 +13,18 @@ double scheduledRate(const plan::fb::TrainingT &training, double lr, uint64_t st
     return lr * static_cast<double>(step + 1) / static_cast<double>(warmup);
   if (training.schedule == plan::fb::Schedule::Constant)
     return lr;
-  double t = total > warmup ? std::min(1.0, static_cast<double>(step - warmup) / static_cast<double>(total - warmup)) : 1.0;
-  double share = training.schedule == plan::fb::Schedule::Linear ? 1 - t : (1 + std::cos(std::numbers::pi * t)) / 2;
+  double t =
+      total > warmup
+          ? std::min(1.0, static_cast<double>(step - warmup) / static_cast<double>(total - warmup))
+          : 1.0;
+  double share = training.schedule == plan::fb::Schedule::Linear
+                     ? 1 - t
+                     : (1 + std::cos(std::numbers::pi * t)) / 2;
   return training.min_lr + (lr - training.min_lr) * share;
 }
 
-void fillHypers(const plan::fb::TrainingT &training, uint64_t step, uint64_t update, Hypers &hypers) {
+void fillHypers(const plan::fb::TrainingT &training, uint64_t step, uint64_t update,
+                Hypers &hypers) {
   using plan::fb::Hyper;
   hypers.resize(training.groups.size());
   for (size_t i = 0; i < hypers.size(); ++i) {

@@ -45,7 +45,8 @@ void Trainer::findPrograms() {
     if (program.loss < 0 || static_cast<size_t>(program.loss) >= program.outputs.size())
       throw Error("program " + program.name + " of the plan has no loss; compile the model again");
     auto sameInput = [](const auto &a, const auto &b) { return a->name == b->name; };
-    if (!std::equal(program.inputs.begin(), program.inputs.end(), plan.programs[firstProgram]->inputs.begin(),
+    if (!std::equal(program.inputs.begin(), program.inputs.end(),
+                    plan.programs[firstProgram]->inputs.begin(),
                     plan.programs[firstProgram]->inputs.end(), sameInput))
       throw Error("the plan's micro-steps take different inputs; compile the model again");
   }
@@ -62,7 +63,8 @@ void Trainer::measureInputs() {
       break;
     }
   for (const InputSpec &spec : specs)
-    if ((spec.dtype == plan::fb::DType::I64 || spec.dtype == plan::fb::DType::I32) && spec.sizes.size() == 2) {
+    if ((spec.dtype == plan::fb::DType::I64 || spec.dtype == plan::fb::DType::I32) &&
+        spec.sizes.size() == 2) {
       tokens = batches * static_cast<uint64_t>(spec.sizes[0] * spec.sizes[1]);
       break;
     }
@@ -81,7 +83,8 @@ double Trainer::microSteps() {
     const plan::fb::ProgramT &program = *plan.programs[index];
     block = order.at(current.blocks + micro);
     executor.run(index, hypers, *this);
-    loss += executor.scalar(program.outputs[static_cast<size_t>(program.loss)]->tensor) / accumulate;
+    loss +=
+        executor.scalar(program.outputs[static_cast<size_t>(program.loss)]->tensor) / accumulate;
   }
   return loss;
 }
@@ -106,23 +109,27 @@ StepMetrics Trainer::step() {
   metrics.samples = samples;
   metrics.loss = microSteps();
   const std::string stepName = "step " + std::to_string(metrics.step);
-  const char *advice = "; lower the learning rate or set clip_grad_norm, or go on with --nan skip or --nan ignore";
+  const char *advice =
+      "; lower the learning rate or set clip_grad_norm, or go on with --nan skip or --nan ignore";
   if (options.nan == NanPolicy::Stop && !std::isfinite(metrics.loss))
     throw Error("the loss of " + stepName + " is not finite" + advice);
   if (options.dumpGradients) {
     runtime::dumpGradients(*options.dumpGradients, executor);
     options.dumpGradients.reset();
   }
-  // The update gives the norm as it clips; where it does not, or must wait for it, the norm is taken before.
+  // The update gives the norm as it clips; where it does not, or must wait for it, the norm is
+  // taken before.
   bool normFirst = update.grad_norm < 0 || options.nan == NanPolicy::Skip;
   if (normFirst)
     metrics.gradNorm = gradientNorm();
-  metrics.skipped = options.nan == NanPolicy::Skip && !(std::isfinite(metrics.loss) && std::isfinite(metrics.gradNorm));
+  metrics.skipped = options.nan == NanPolicy::Skip &&
+                    !(std::isfinite(metrics.loss) && std::isfinite(metrics.gradNorm));
   if (!metrics.skipped) {
     executor.run(updateProgram, hypers, *this);
     ++current.updates;
     if (!normFirst)
-      metrics.gradNorm = executor.scalar(update.outputs.at(static_cast<size_t>(update.grad_norm))->tensor);
+      metrics.gradNorm =
+          executor.scalar(update.outputs.at(static_cast<size_t>(update.grad_norm))->tensor);
   }
   if (options.nan == NanPolicy::Stop && !std::isfinite(metrics.gradNorm))
     throw Error("the gradients of " + stepName + " are not finite" + advice);

@@ -13,12 +13,13 @@
 
 namespace regimen::runtime {
 
-/// What to do when a loss or a gradient norm is not finite: end with an error that names the step, leave the update out,
-/// or go on.
+/// What to do when a loss or a gradient norm is not finite: end with an error that names the step,
+/// leave the update out, or go on.
 enum class NanPolicy { Stop, Skip, Ignore };
 
 struct TrainerOptions {
-  /// Train until so many steps are complete, counted from the beginning of training; else one pass over the data.
+  /// Train until so many steps are complete, counted from the beginning of training; else one pass
+  /// over the data.
   std::optional<uint64_t> steps;
   NanPolicy nan = NanPolicy::Stop;
   std::optional<std::filesystem::path> saveFolder;
@@ -31,7 +32,8 @@ struct TrainerOptions {
   std::function<bool()> interrupted;
 };
 
-/// Drives a plan's programs: `accumulate` micro-steps and one update a step. Executor and data outlive it.
+/// Drives a plan's programs: `accumulate` micro-steps and one update a step. Executor and data
+/// outlive it.
 class Trainer : private InputLoader {
 public:
   /// Throws Error when the plan lacks a program that training needs.
@@ -51,7 +53,8 @@ public:
   void setTracer(Tracer *tracer) { this->tracer = tracer; }
 
 private:
-  void load(const plan::fb::ProgramT &program, size_t input, std::span<std::byte> destination) override;
+  void load(const plan::fb::ProgramT &program, size_t input,
+            std::span<std::byte> destination) override;
   void findPrograms();
   void measureInputs();
   double microSteps();

@@ -9,7 +9,8 @@
 
 namespace regimen::aten {
 
-/// What an argument of an ATen schema is. The suffix-free kinds are required, the Optional ones may be None.
+/// What an argument of an ATen schema is. The suffix-free kinds are required, the Optional ones may
+/// be None.
 enum class ArgKind {
   Tensor,
   OptionalTensor,
@@ -66,8 +67,7 @@ struct InferArgs {
   /// The type of tensor argument `name`; null if absent.
   mlir::RankedTensorType tensor(llvm::StringRef name) const;
   /// Attribute `name` of type T; null if absent.
-  template <typename T>
-  T attr(llvm::StringRef name) const {
+  template <typename T> T attr(llvm::StringRef name) const {
     return attributes ? attributes.getAs<T>(name) : T();
   }
   /// Integer attribute `name`, or `fallback` if absent.
@@ -86,7 +86,8 @@ struct OpSchema {
   /// Operator and overload as the dispatcher prints them, e.g. "aten::add.Tensor".
   llvm::StringLiteral name;
   llvm::ArrayRef<SchemaArg> args;
-  /// Number of ODS operand groups; with more than one variable-length group an op carries operandSegmentSizes.
+  /// Number of ODS operand groups; with more than one variable-length group an op carries
+  /// operandSegmentSizes.
   unsigned numOperandGroups;
   bool hasSegments;
   TypeRule infer;
@@ -99,16 +100,19 @@ struct OpSchema {
 template <typename ConcreteType>
 class ViewLike : public mlir::OpTrait::TraitBase<ConcreteType, ViewLike> {};
 
-/// All ops share one assembly format: arguments in schema order with `none` for absent ones, then attributes and types.
+/// All ops share one assembly format: arguments in schema order with `none` for absent ones, then
+/// attributes and types.
 mlir::ParseResult parseAtenOp(mlir::OpAsmParser &parser, mlir::OperationState &state,
                               const OpSchema &schema);
 void printAtenOp(mlir::OpAsmPrinter &printer, mlir::Operation *op, const OpSchema &schema);
 
-/// The values of schema argument `arg`: one for a present tensor or scalar, none for an absent one, all of a list.
+/// The values of schema argument `arg`: one for a present tensor or scalar, none for an absent one,
+/// all of a list.
 mlir::OperandRange getOperandsOf(mlir::Operation *op, const SchemaArg &arg);
 
-/// Builds the op with ATen name `name` ("aten::mm"), inferring its result types. `operands` holds one list a group in
-/// schema order. Returns null, with a diagnostic at `loc`, if the types cannot be inferred.
+/// Builds the op with ATen name `name` ("aten::mm"), inferring its result types. `operands` holds
+/// one list a group in schema order. Returns null, with a diagnostic at `loc`, if the types cannot
+/// be inferred.
 mlir::Operation *buildAtenOp(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
                              llvm::ArrayRef<llvm::SmallVector<mlir::Value>> operandGroups,
                              llvm::ArrayRef<mlir::NamedAttribute> attributes,

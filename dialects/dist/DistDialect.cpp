@@ -31,10 +31,9 @@ static ParseResult parseMeshAxes(OpAsmParser &parser, ArrayAttr &axes, DenseI64A
 static void printMeshAxes(OpAsmPrinter &printer, Operation *, ArrayAttr axes,
                           DenseI64ArrayAttr sizes) {
   printer << '[';
-  llvm::interleaveComma(llvm::zip_equal(axes.getAsValueRange<StringAttr>(), sizes.asArrayRef()),
-                        printer, [&](auto axis) {
-                          printer << std::get<0>(axis) << " = " << std::get<1>(axis);
-                        });
+  llvm::interleaveComma(
+      llvm::zip_equal(axes.getAsValueRange<StringAttr>(), sizes.asArrayRef()), printer,
+      [&](auto axis) { printer << std::get<0>(axis) << " = " << std::get<1>(axis); });
   printer << ']';
 }
 

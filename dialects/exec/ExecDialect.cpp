@@ -7,7 +7,8 @@
 using namespace mlir;
 using namespace regimen::exec;
 
-/// One argument of a call: `%tensor`, `%register`, `[%a, %b]`, `optional [%a, none]`, `default`, `none`, or a kind and its value.
+/// One argument of a call: `%tensor`, `%register`, `[%a, %b]`, `optional [%a, none]`, `default`,
+/// `none`, or a kind and its value.
 static ParseResult parseCallArg(OpAsmParser &parser,
                                 SmallVectorImpl<OpAsmParser::UnresolvedOperand> &operands,
                                 SmallVectorImpl<Attribute> &args) {

@@ -30,7 +30,8 @@ inline constexpr int64_t kAlignment = 64;
 int64_t elementBytes(mlir::Type elementType);
 /// Bytes of a contiguous tensor.
 int64_t denseBytes(mlir::ShapedType type);
-/// The memref of a tensor with these strides (in elements); contiguous ones have no layout attribute.
+/// The memref of a tensor with these strides (in elements); contiguous ones have no layout
+/// attribute.
 mlir::MemRefType tensorType(llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> strides,
                             mlir::Type elementType);
 /// Strides in elements.

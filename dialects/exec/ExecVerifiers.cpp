@@ -98,7 +98,8 @@ static LogicalResult verifyArena(Operation *op, FlatSymbolRefAttr arena,
 }
 
 LogicalResult StaticOp::verify() {
-  if (std::optional<ElementsAttr> value = getValue(); value && denseBytes(value->getShapedType()) > int64_t(getBytes()))
+  if (std::optional<ElementsAttr> value = getValue();
+      value && denseBytes(value->getShapedType()) > int64_t(getBytes()))
     return emitOpError() << "is smaller than its value";
   return verifyPlace(*this, getArena(), getOffset(), getBytes());
 }
@@ -159,7 +160,8 @@ LogicalResult ProgramOp::verifyRegions() {
       return emitOpError() << what << " is output " << *index << " of " << results;
   SmallVector<bool> loaded(getInputs().size());
   for (Operation &op : block) {
-    if (!isa<ExecDialect, arith::ArithDialect, math::MathDialect>(op.getDialect()) && !isa<train::HyperOp>(op))
+    if (!isa<ExecDialect, arith::ArithDialect, math::MathDialect>(op.getDialect()) &&
+        !isa<train::HyperOp>(op))
       return op.emitOpError() << "cannot be in an exec.program";
     auto load = dyn_cast<LoadInputOp>(op);
     if (!load || load.getInput() >= loaded.size())
@@ -188,7 +190,8 @@ LogicalResult ViewOp::verify() {
   if (auto buffer = dyn_cast_or_null<BufferOp>(source))
     bytes = buffer.getBytes();
   else if (auto get = dyn_cast_or_null<GetOp>(source))
-    if (auto storage = SymbolTable::lookupNearestSymbolFrom<StaticOp>(get->getParentOp(), get.getSymbolAttr()))
+    if (auto storage =
+            SymbolTable::lookupNearestSymbolFrom<StaticOp>(get->getParentOp(), get.getSymbolAttr()))
       bytes = storage.getBytes();
   return verifyWindow(*this, getType(), getOffset(), bytes);
 }
@@ -236,8 +239,7 @@ LogicalResult LoadInputOp::verify() {
   return success();
 }
 
-template <typename EventOp>
-static LogicalResult verifyEvent(EventOp op) {
+template <typename EventOp> static LogicalResult verifyEvent(EventOp op) {
   int64_t events = op->template getParentOfType<ProgramOp>().getEvents();
   if (int64_t(op.getEvent()) < 0 || int64_t(op.getEvent()) >= events)
     return op.emitOpError() << "uses event " << op.getEvent() << " of " << events;

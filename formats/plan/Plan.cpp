@@ -20,8 +20,8 @@ static constexpr unsigned kMaxDepth = 32;
 static constexpr size_t kQuoted = 10;
 
 namespace {
-/// What FlatBuffers' verifier leaves open: that the numbers of a vector are aligned, and that a small
-/// file does not refer to the same bytes again and again, which would unpack to any size.
+/// What FlatBuffers' verifier leaves open: that the numbers of a vector are aligned, and that a
+/// small file does not refer to the same bytes again and again, which would unpack to any size.
 class UnpackChecker {
 public:
   explicit UnpackChecker(uint64_t limit) : limit(limit) {}
@@ -47,7 +47,9 @@ private:
       add(text->size());
   }
   template <typename T>
-  void count(const flatbuffers::Vector<T> *values) requires std::is_arithmetic_v<T> {
+  void count(const flatbuffers::Vector<T> *values)
+    requires std::is_arithmetic_v<T>
+  {
     if (!values)
       return;
     if (reinterpret_cast<uintptr_t>(values->Data()) % alignof(T) != 0)

@@ -71,8 +71,10 @@ private:
   void append(const char *text) { out += text; }
   void append(double value) { out += toText(value); }
   template <typename T>
-  requires std::is_integral_v<T>
-  void append(T value) { out += std::to_string(value); }
+    requires std::is_integral_v<T>
+  void append(T value) {
+    out += std::to_string(value);
+  }
   template <typename... Parts> void line(const Parts &...parts) {
     (append(parts), ...);
     out += '\n';

@@ -10,7 +10,8 @@ using namespace regimen::passes;
 namespace {
 
 constexpr size_t kLanes = 3;
-/// Per lane: how many leading instructions of the program are known to be done as far as that lane is concerned.
+/// Per lane: how many leading instructions of the program are known to be done as far as that lane
+/// is concerned.
 using Clock = std::array<uint32_t, kLanes>;
 
 exec::BufferOp bufferOf(Value tensor) {

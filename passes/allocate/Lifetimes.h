@@ -14,11 +14,12 @@ struct Lifetime {
   uint32_t last = 0;
 };
 
-/// Lifetimes of the program's own buffers, in their order. Two buffers whose lifetimes do not meet may share bytes:
-/// every access of the earlier one is then known to be done, in whatever lane, when the later one is first touched. So a
-/// lifetime reaches from the first instruction that touches the buffer (or, before it, the first one of another lane
-/// that may still run then) to the last one; outputs live to the end. Scratch lives during its call. A buffer that
-/// nothing touches lives at instruction 0.
+/// Lifetimes of the program's own buffers, in their order. Two buffers whose lifetimes do not meet
+/// may share bytes: every access of the earlier one is then known to be done, in whatever lane,
+/// when the later one is first touched. So a lifetime reaches from the first instruction that
+/// touches the buffer (or, before it, the first one of another lane that may still run then) to the
+/// last one; outputs live to the end. Scratch lives during its call. A buffer that nothing touches
+/// lives at instruction 0.
 llvm::MapVector<exec::BufferOp, Lifetime> computeLifetimes(exec::ProgramOp program);
 
 } // namespace regimen::passes

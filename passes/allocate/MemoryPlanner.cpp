@@ -18,7 +18,8 @@ struct Placed {
   uint32_t first, last;
 };
 
-/// Puts buffers one by one, in a given order, into the first or the tightest gap among those that live with them.
+/// Puts buffers one by one, in a given order, into the first or the tightest gap among those that
+/// live with them.
 class Placer {
 public:
   Placer(std::span<const Interval> intervals, uint64_t alignment) : intervals(intervals) {
@@ -34,7 +35,8 @@ public:
   const std::vector<uint64_t> &getSizes() const { return sizes; }
   uint64_t getSteps() const { return steps; }
 
-  /// Fills `offsets` and returns the arena's size, or gives up with UINT64_MAX once it reaches `limit`.
+  /// Fills `offsets` and returns the arena's size, or gives up with UINT64_MAX once it reaches
+  /// `limit`.
   uint64_t place(std::span<const uint32_t> order, Fit fit, std::vector<uint64_t> &offsets,
                  uint64_t limit) {
     all.clear();
@@ -55,8 +57,8 @@ public:
   }
 
 private:
-  // Time is cut into slabs. Buffers that span few slabs are listed in each; the others in one list of their own. So a
-  // short-lived buffer, the common kind, looks at its neighbours in time only.
+  // Time is cut into slabs. Buffers that span few slabs are listed in each; the others in one list
+  // of their own. So a short-lived buffer, the common kind, looks at its neighbours in time only.
   static constexpr uint32_t kSlabs = 256;
   static constexpr uint32_t kShort = 4;
 
@@ -112,8 +114,8 @@ private:
     return bestGap == std::numeric_limits<uint64_t>::max() ? end : bestOffset;
   }
 
-  /// Passes the long-lived and the slabs' buffers in order of offset; a buffer in two slabs comes twice, which is
-  /// harmless.
+  /// Passes the long-lived and the slabs' buffers in order of offset; a buffer in two slabs comes
+  /// twice, which is harmless.
   template <typename Pass> void mergeNeighbours(const Interval &interval, Pass pass) {
     struct Cursor {
       const Placed *at, *end;
@@ -272,7 +274,8 @@ private:
     with(stop, size, "first-fit by end", "best-fit by end");
   }
 
-  /// Moves a buffer that reaches too high to an earlier turn and keeps the order if the arena did not grow.
+  /// Moves a buffer that reaches too high to an earlier turn and keeps the order if the arena did
+  /// not grow.
   void improve() {
     if (intervals.size() < 2)
       return;

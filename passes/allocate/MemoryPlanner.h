@@ -1,7 +1,7 @@
 //===- MemoryPlanner.h - Offsets for buffers with lifetimes -----*- C++ -*-===//
 //
-// Dynamic storage allocation: buffers whose lifetimes meet must not overlap, and the arena shall be small. Pure C++,
-// deterministic: the effort is counted in steps, never in seconds.
+// Dynamic storage allocation: buffers whose lifetimes meet must not overlap, and the arena shall be
+// small. Pure C++, deterministic: the effort is counted in steps, never in seconds.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_ALLOCATE_MEMORYPLANNER_H
@@ -24,9 +24,11 @@ struct Interval {
 struct PlannerOptions {
   /// Every offset is a multiple of it.
   uint64_t alignment = 64;
-  /// An arena of this size is as good as a smaller one: the search stops there. 0: only at the lower bound.
+  /// An arena of this size is as good as a smaller one: the search stops there. 0: only at the
+  /// lower bound.
   uint64_t goodEnough = 0;
-  /// Effort: how many placed neighbours may be looked at in all. One placement is made whatever it costs.
+  /// Effort: how many placed neighbours may be looked at in all. One placement is made whatever it
+  /// costs.
   uint64_t steps = 60'000'000;
 };
 
@@ -41,8 +43,9 @@ struct Placement {
   std::string_view strategy;
 };
 
-/// Tries a portfolio of orders (by size, lifetime, area, start, contention) with first and best fit, then improves the
-/// best by local search on its order, until the lower bound, `goodEnough`, or the end of the effort.
+/// Tries a portfolio of orders (by size, lifetime, area, start, contention) with first and best
+/// fit, then improves the best by local search on its order, until the lower bound, `goodEnough`,
+/// or the end of the effort.
 Placement planMemory(std::span<const Interval> intervals, const PlannerOptions &options = {});
 
 } // namespace regimen::passes

@@ -15,14 +15,16 @@ regimen::passes::validatePlacement(std::span<const PlacedBuffer> buffers, uint64
     const PlacedBuffer &buffer = buffers[i];
     int64_t index = static_cast<int64_t>(i);
     if (buffer.offset % alignment != 0)
-      return PlacementError{index, -1, "offset " + std::to_string(buffer.offset) +
-                                           " is no multiple of " + std::to_string(alignment)};
+      return PlacementError{index, -1,
+                            "offset " + std::to_string(buffer.offset) + " is no multiple of " +
+                                std::to_string(alignment)};
     if (buffer.first > buffer.last)
-      return PlacementError{index, -1, "dies at " + std::to_string(buffer.last) +
-                                           " before it is born at " + std::to_string(buffer.first)};
+      return PlacementError{index, -1,
+                            "dies at " + std::to_string(buffer.last) + " before it is born at " +
+                                std::to_string(buffer.first)};
     if (buffer.bytes > arenaBytes || buffer.offset > arenaBytes - buffer.bytes)
-      return PlacementError{index, -1, "ends beyond the arena of " + std::to_string(arenaBytes) +
-                                           " bytes"};
+      return PlacementError{index, -1,
+                            "ends beyond the arena of " + std::to_string(arenaBytes) + " bytes"};
     if (buffer.bytes == 0)
       continue;
     births[buffer.first].push_back(i);

@@ -13,7 +13,8 @@
 
 namespace regimen::passes {
 
-/// A buffer where it was put: bytes [offset, offset + bytes) from time `first` to `last`, both included.
+/// A buffer where it was put: bytes [offset, offset + bytes) from time `first` to `last`, both
+/// included.
 struct PlacedBuffer {
   uint64_t offset = 0;
   uint64_t bytes = 0;
@@ -28,8 +29,8 @@ struct PlacementError {
   std::string message;
 };
 
-/// The first violation, or nothing: offsets are aligned, lifetimes are not empty, buffers end within `arenaBytes`, and
-/// no two that are alive at the same time share a byte.
+/// The first violation, or nothing: offsets are aligned, lifetimes are not empty, buffers end
+/// within `arenaBytes`, and no two that are alive at the same time share a byte.
 std::optional<PlacementError> validatePlacement(std::span<const PlacedBuffer> buffers,
                                                 uint64_t arenaBytes, uint64_t alignment);
 

@@ -82,7 +82,8 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
       work.lowerBound = findLowerBound(work.intervals);
       programs.push_back(std::move(work));
     }
-    // The program that needs most decides the arena; for the others any layout that fits is good enough.
+    // The program that needs most decides the arena; for the others any layout that fits is good
+    // enough.
     llvm::stable_sort(programs,
                       [](const Work &a, const Work &b) { return a.lowerBound > b.lowerBound; });
     uint64_t bytes = 0;

@@ -18,7 +18,8 @@ using namespace regimen::passes;
 
 namespace {
 
-struct DecomposeCompositesPass : passes::impl::DecomposeCompositesPassBase<DecomposeCompositesPass> {
+struct DecomposeCompositesPass
+    : passes::impl::DecomposeCompositesPassBase<DecomposeCompositesPass> {
   using Base::Base;
 
   void runOnOperation() override {
@@ -43,9 +44,10 @@ struct DecomposeCompositesPass : passes::impl::DecomposeCompositesPassBase<Decom
     walkAndApplyPatterns(module, std::move(patterns));
 
     // A pattern that gives up has said why.
-    if (module.walk([](Operation *op) {
-                return isComposite(op) ? WalkResult::interrupt() : WalkResult::advance();
-              })
+    if (module
+            .walk([](Operation *op) {
+              return isComposite(op) ? WalkResult::interrupt() : WalkResult::advance();
+            })
             .wasInterrupted())
       signalPassFailure();
   }

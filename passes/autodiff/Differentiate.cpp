@@ -28,8 +28,7 @@ namespace {
 class Backward {
 public:
   Backward(ProgramOp program, const ActivityAnalysis &activity)
-      : block(program.getBody().front()), activity(activity),
-        builder(block.getTerminator()) {
+      : block(program.getBody().front()), activity(activity), builder(block.getTerminator()) {
     for (auto read : block.getOps<ReadOp>())
       reads.try_emplace(read.getSymbol(), read.getResult());
   }
@@ -55,16 +54,18 @@ public:
 
 private:
   LogicalResult differentiate(Operation *op) {
-    SmallVector<Value> arrived =
-        llvm::map_to_vector(op->getResults(), [&](Value result) { return gradients.lookup(result); });
+    SmallVector<Value> arrived = llvm::map_to_vector(
+        op->getResults(), [&](Value result) { return gradients.lookup(result); });
     SmallVector<bool> wanted = llvm::map_to_vector(
         op->getOperands(), [&](Value operand) { return activity.isActive(operand); });
-    if (llvm::none_of(arrived, [](Value v) { return bool(v); }) || !llvm::is_contained(wanted, true))
+    if (llvm::none_of(arrived, [](Value v) { return bool(v); }) ||
+        !llvm::is_contained(wanted, true))
       return success();
     const VjpRule *rule = lookupVjp(op);
     if (!rule)
-      return op->emitError() << op->getName()
-                             << " has no derivative: detach its operands, or write it with other ops";
+      return op->emitError()
+             << op->getName()
+             << " has no derivative: detach its operands, or write it with other ops";
     if (rule->kind == VjpKind::Composite)
       return op->emitError() << op->getName()
                              << " is composite: run regimen-decompose-composites first";
@@ -192,9 +193,10 @@ private:
     Value loss = program.getBody().front().getTerminator()->getOperand(*program.getLoss());
     RankedTensorType type = typeOf(loss);
     if (type.getNumElements() != 1 || !isa<FloatType>(type.getElementType()))
-      return program.emitError() << "the loss, output " << *program.getLoss() << ", has type " << type
-                                 << "; it must be one floating-point number. Reduce it in the model, "
-                                    "or choose another output with the key 'loss'";
+      return program.emitError()
+             << "the loss, output " << *program.getLoss() << ", has type " << type
+             << "; it must be one floating-point number. Reduce it in the model, "
+                "or choose another output with the key 'loss'";
     return success();
   }
 

@@ -6,7 +6,8 @@
 //   train.program @forward forward inputs ["x", "y"] outputs ["loss"] loss 0 { ... }
 //   // becomes
 //   train.gradient @"fc.weight:grad" of @"fc.weight" : tensor<4x2xf32>
-//   train.program @micro_step_first micro_step contribution(first) inputs ["x", "y"] outputs ["loss"] loss 0 {
+//   train.program @micro_step_first micro_step contribution(first) inputs ["x", "y"] outputs
+//   ["loss"] loss 0 {
 //     ...                                                        // forward, decomposed
 //     %seed = train.seed accumulate 1 : tensor<f32>
 //     ...                                                        // backward

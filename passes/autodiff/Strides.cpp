@@ -32,7 +32,8 @@ static std::optional<Strides> viewStrides(ArrayRef<int64_t> from, ArrayRef<int64
   int64_t chunkSize = 1, taken = 1;
   for (int64_t dim = int64_t(from.size()) - 1; dim >= 0; --dim) {
     chunkSize *= from[dim];
-    bool chunkEnds = dim == 0 || (from[dim - 1] != 1 && fromStrides[dim - 1] != chunkSize * chunkBase);
+    bool chunkEnds =
+        dim == 0 || (from[dim - 1] != 1 && fromStrides[dim - 1] != chunkSize * chunkBase);
     if (!chunkEnds)
       continue;
     while (next >= 0 && (taken < chunkSize || to[next] == 1)) {

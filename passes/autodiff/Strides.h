@@ -1,7 +1,8 @@
 //===- Strides.h - Which order a value's elements lie in --------*- C++ -*-===//
 //
 // PyTorch's matrix gradients depend on the strides of the operands: the gradient of a column-major
-// matrix is computed transposed. This answers as eager PyTorch would, before any layout is assigned.
+// matrix is computed transposed. This answers as eager PyTorch would, before any layout is
+// assigned.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_AUTODIFF_STRIDES_H

@@ -69,10 +69,11 @@ private:
     std::optional<int> common;
     for (OpOperand &operand : op->getOpOperands()) {
       int count = factors.lookup(operand.get());
-      bool linear = llvm::is_contained(linearity->operands,
-                                       argumentOf(op, operand.getOperandNumber()));
+      bool linear =
+          llvm::is_contained(linearity->operands, argumentOf(op, operand.getOperandNumber()));
       if (!linear && count)
-        return op->emitError() << "operand " << operand.getOperandNumber() << " of " << op->getName()
+        return op->emitError() << "operand " << operand.getOperandNumber() << " of "
+                               << op->getName()
                                << " carries a seed, but the op is not linear in it";
       if (!linear || (linearity->kind == LinearityKind::Additive && isZero(operand.get())))
         continue;
@@ -131,12 +132,13 @@ private:
     for (auto gradient : module.getOps<GradientOp>()) {
       StringRef name = gradient.getSymName();
       if (!wanted.contains(gradient.getParameter()))
-        return gradient.emitError() << "parameter " << gradient.getParameterAttr()
-                                    << " has a gradient, but the loss does not depend on it or it is "
-                                       "not trainable";
+        return gradient.emitError()
+               << "parameter " << gradient.getParameterAttr()
+               << " has a gradient, but the loss does not depend on it or it is "
+                  "not trainable";
       if (writes.lookup(name) != 1)
-        return program.emitError() << "writes @" << name << " " << writes.lookup(name)
-                                   << " times instead of once";
+        return program.emitError()
+               << "writes @" << name << " " << writes.lookup(name) << " times instead of once";
       int expected = program.getContribution() == Contribution::Later ? 1 : 0;
       if (reads.lookup(name) != expected)
         return program.emitError() << "reads @" << name << " " << reads.lookup(name)
@@ -148,7 +150,6 @@ private:
                                    << ", but it has no gradient";
     return success();
   }
-
 };
 
 } // namespace

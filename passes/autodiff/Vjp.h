@@ -16,8 +16,8 @@ class VjpContext {
 public:
   /// `gradients` has one value a result of `op`, null where none arrived. `wanted` tells for each
   /// operand whether its cotangent is needed.
-  VjpContext(mlir::OpBuilder &builder, mlir::Operation *op,
-             llvm::ArrayRef<mlir::Value> gradients, const llvm::SmallVector<bool> &wanted);
+  VjpContext(mlir::OpBuilder &builder, mlir::Operation *op, llvm::ArrayRef<mlir::Value> gradients,
+             const llvm::SmallVector<bool> &wanted);
 
   AtenBuilder &aten() { return ops; }
   mlir::Builder &builder() { return ops.builder(); }

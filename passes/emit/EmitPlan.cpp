@@ -139,8 +139,8 @@ private:
 
   void emitStates() {
     for (auto bind : module.getOps<exec::BindOp>())
-      places[bind.getStorage()] =
-          tables.tensorOf(tables.bufferOf(bind.getBuffer()), bind.getOffset(), bind.getTensorType());
+      places[bind.getStorage()] = tables.tensorOf(tables.bufferOf(bind.getBuffer()),
+                                                  bind.getOffset(), bind.getTensorType());
     llvm::StringMap<fb::ParameterT *> parameters;
     for (auto parameter : module.getOps<train::ParameterOp>()) {
       auto entry = std::make_unique<fb::ParameterT>();
@@ -209,7 +209,8 @@ private:
 
 } // namespace
 
-/// The file must say what the plan says, and be safe to run; anything else is a defect of the compiler.
+/// The file must say what the plan says, and be safe to run; anything else is a defect of the
+/// compiler.
 static void checkPlan(const fb::PlanT &plan) {
   std::vector<std::byte> bytes = plan::serialize(plan);
   if (plan::serialize(plan::parse(bytes, plan.model + ".plan")) != bytes)
@@ -241,8 +242,8 @@ fb::PlanT regimen::passes::emitPlan(ModuleOp module, const CompileConfig &config
   namespace fs = std::filesystem;
   ArchiveFacts facts;
   facts.file = options.modelPath.filename().string();
-  fs::path relative = fs::relative(fs::absolute(options.modelPath),
-                                   fs::absolute(options.planPath).parent_path());
+  fs::path relative =
+      fs::relative(fs::absolute(options.modelPath), fs::absolute(options.planPath).parent_path());
   facts.relativePath = relative.generic_string();
   facts.bytes = archive.fileBytes();
   facts.digest = archive.directoryDigest();

@@ -1,7 +1,7 @@
 //===- EmitPlan.h - The plan file's contents from exec IR -------*- C++ -*-===//
 //
-// In:  a module after allocate: train storage symbols, dist.mesh, exec arenas, buffers, binds and programs.
-// Out: a plan that reads back equal and that formats/plan has proved valid.
+// In:  a module after allocate: train storage symbols, dist.mesh, exec arenas, buffers, binds and
+// programs. Out: a plan that reads back equal and that formats/plan has proved valid.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_EMIT_EMITPLAN_H
@@ -17,7 +17,8 @@
 namespace regimen::passes {
 
 struct EmitOptions {
-  /// The .pt2 archive, and where the plan will be: the plan names the archive by its path relative to it.
+  /// The .pt2 archive, and where the plan will be: the plan names the archive by its path relative
+  /// to it.
   std::filesystem::path modelPath;
   std::filesystem::path planPath;
 };
@@ -31,8 +32,8 @@ struct ArchiveFacts {
   bool hasWeights = false;
 };
 
-/// The plan of an allocated module. The same module gives the same bytes. Throws Error where the module does not fit a
-/// plan; that is a defect of an earlier stage, and the message says so.
+/// The plan of an allocated module. The same module gives the same bytes. Throws Error where the
+/// module does not fit a plan; that is a defect of an earlier stage, and the message says so.
 plan::fb::PlanT emitPlan(mlir::ModuleOp module, const CompileConfig &config,
                          const ArchiveFacts &archive);
 

@@ -34,8 +34,8 @@ static SourcePlace placeOf(Location location) {
 
 void regimen::passes::failEmit(Operation *op, const Twine &what) {
   SourcePlace place = placeOf(op->getLoc());
-  std::string message = "internal compiler error: " + what.str() + " (" +
-                        op->getName().getStringRef().str();
+  std::string message =
+      "internal compiler error: " + what.str() + " (" + op->getName().getStringRef().str();
   if (!place.layer.empty())
     message += ", layer '" + place.layer + "'";
   if (!place.file.empty())

@@ -16,7 +16,8 @@ namespace regimen::passes {
 
 plan::fb::DType emitDType(mlir::Type type);
 
-/// Fills a plan's arenas, buffers, tensors, kernels and locations, each entry once, numbered in order of first use.
+/// Fills a plan's arenas, buffers, tensors, kernels and locations, each entry once, numbered in
+/// order of first use.
 class PlanTables {
 public:
   explicit PlanTables(plan::fb::PlanT &plan) : plan(plan) {}

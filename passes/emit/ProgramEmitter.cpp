@@ -111,7 +111,8 @@ private:
           body.event = static_cast<uint32_t>(wait.getEvent());
           entry->body.Set(body);
         })
-        .Default([](Operation *other) { failEmit(other, "an instruction that plans do not have"); });
+        .Default(
+            [](Operation *other) { failEmit(other, "an instruction that plans do not have"); });
     result->instructions.push_back(std::move(entry));
   }
 
@@ -158,8 +159,8 @@ private:
       break;
     case exec::ArgKind::OptionalTensorList:
       for (bool present : cast<DenseBoolArrayAttr>(value).asArrayRef()) {
-        entry->tensors.push_back(
-            present ? static_cast<int32_t>(tables.tensorOf(operands.front())) : -1);
+        entry->tensors.push_back(present ? static_cast<int32_t>(tables.tensorOf(operands.front()))
+                                         : -1);
         operands = operands.drop_front(present);
       }
       break;

@@ -6,7 +6,8 @@
 
 namespace regimen::passes {
 
-/// The plan's program of `program`; its buffers are already in `tables`. Inputs that it never loads are left out.
+/// The plan's program of `program`; its buffers are already in `tables`. Inputs that it never loads
+/// are left out.
 std::unique_ptr<plan::fb::ProgramT> emitProgram(exec::ProgramOp program, PlanTables &tables);
 
 } // namespace regimen::passes

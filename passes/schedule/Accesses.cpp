@@ -17,14 +17,16 @@ SmallVector<SmallVector<Access>> passes::collectAccesses(exec::ProgramOp program
     auto add = [&](Value tensor, bool writes) {
       auto view = tensor.getDefiningOp<exec::ViewOp>();
       int64_t begin = view.getOffset();
-      mine.push_back({canonical(view.getBuffer()), begin, begin + exec::spanBytes(view.getType()), writes, instruction});
+      mine.push_back({canonical(view.getBuffer()), begin, begin + exec::spanBytes(view.getType()),
+                      writes, instruction});
     };
     for (Value tensor : instruction.getReadTensors())
       add(tensor, false);
     for (Value tensor : instruction.getWrittenTensors())
       add(tensor, true);
     if (Value scratch = instruction.getScratchBuffer())
-      mine.push_back({canonical(scratch), 0, std::numeric_limits<int64_t>::max(), true, instruction});
+      mine.push_back(
+          {canonical(scratch), 0, std::numeric_limits<int64_t>::max(), true, instruction});
   }
   return all;
 }

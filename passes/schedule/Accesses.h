@@ -9,7 +9,8 @@ namespace regimen::passes {
 /// Lanes of a program.
 inline constexpr size_t kLanes = 3;
 
-/// Bytes of a buffer that an instruction touches: the span of a tensor, from its first to its last byte.
+/// Bytes of a buffer that an instruction touches: the span of a tensor, from its first to its last
+/// byte.
 struct Access {
   /// The result of the exec.get or exec.buffer; gets of one symbol share the first one's.
   mlir::Value buffer;
@@ -19,7 +20,8 @@ struct Access {
   mlir::Operation *instruction = nullptr;
 
   bool conflictsWith(const Access &other) const {
-    return buffer == other.buffer && (writes || other.writes) && begin < other.end && other.begin < end;
+    return buffer == other.buffer && (writes || other.writes) && begin < other.end &&
+           other.begin < end;
   }
 };
 

@@ -15,7 +15,8 @@ using namespace regimen::passes;
 
 namespace {
 
-/// How many instructions of the program, by lane, are known to be done: an instruction's index plus one.
+/// How many instructions of the program, by lane, are known to be done: an instruction's index plus
+/// one.
 using Clock = std::array<size_t, kLanes>;
 
 struct AssignEventsPass : passes::impl::AssignEventsPassBase<AssignEventsPass> {
@@ -39,7 +40,8 @@ struct AssignEventsPass : passes::impl::AssignEventsPassBase<AssignEventsPass> {
       for (const Access &access : accesses[index])
         for (const Access &before : earlier[access.buffer]) {
           auto other = size_t(cast<exec::InstructionOpInterface>(before.instruction).getLane());
-          if (other != lane && access.conflictsWith(before) && indices[before.instruction] >= known[lane][other])
+          if (other != lane && access.conflictsWith(before) &&
+              indices[before.instruction] >= known[lane][other])
             last[other] = before.instruction;
         }
       for (Operation *before : last) {

@@ -37,9 +37,10 @@ void CallArgs::trim() {
     args.pop_back();
 }
 
-exec::CallOp CallArgs::create(OpBuilder &at, Location loc, StringRef kernel, exec::KernelMode mode, ValueRange results,
-                              Value scratch) const {
-  return exec::CallOp::create(at, loc, kernel, mode, ArrayAttr::get(at.getContext(), args), operands, results, scratch);
+exec::CallOp CallArgs::create(OpBuilder &at, Location loc, StringRef kernel, exec::KernelMode mode,
+                              ValueRange results, Value scratch) const {
+  return exec::CallOp::create(at, loc, kernel, mode, ArrayAttr::get(at.getContext(), args),
+                              operands, results, scratch);
 }
 
 namespace {

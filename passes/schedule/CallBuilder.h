@@ -7,7 +7,6 @@
 #include "passes/schedule/KernelTable.h"
 
 #include <functional>
-#include <functional>
 
 namespace regimen::passes {
 
@@ -29,8 +28,9 @@ public:
   void trim();
 
   /// Adds the call. It is in place if there are no results.
-  exec::CallOp create(mlir::OpBuilder &at, mlir::Location loc, llvm::StringRef kernel, exec::KernelMode mode,
-                      mlir::ValueRange results, mlir::Value scratch = {}) const;
+  exec::CallOp create(mlir::OpBuilder &at, mlir::Location loc, llvm::StringRef kernel,
+                      exec::KernelMode mode, mlir::ValueRange results,
+                      mlir::Value scratch = {}) const;
 
 private:
   mlir::Builder builder;

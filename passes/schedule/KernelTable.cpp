@@ -27,7 +27,8 @@ static bool conditionsHold(const KernelRecord &record, const LayoutArgs &args, b
     return false;
   if (record.attribute.empty())
     return true;
-  auto text = llvm::dyn_cast_if_present<StringAttr>(op->getInherentAttr(record.attribute).value_or(Attribute()));
+  auto text = llvm::dyn_cast_if_present<StringAttr>(
+      op->getInherentAttr(record.attribute).value_or(Attribute()));
   return text && text.getValue() == record.value;
 }
 
@@ -38,4 +39,6 @@ const KernelRecord *passes::selectKernel(const LayoutArgs &args, bool fuse) {
   return nullptr;
 }
 
-ViewRule passes::viewRuleOf(Operation *op) { return viewTable().lookup(op->getName().getStringRef()); }
+ViewRule passes::viewRuleOf(Operation *op) {
+  return viewTable().lookup(op->getName().getStringRef());
+}

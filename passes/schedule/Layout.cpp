@@ -27,7 +27,8 @@ bool Layout::isContiguous() const {
 }
 
 bool Layout::isNonOverlappingAndDense() const {
-  // As c10's compute_non_overlapping_and_dense: axes by stride, those of fewer than two elements last.
+  // As c10's compute_non_overlapping_and_dense: axes by stride, those of fewer than two elements
+  // last.
   if (rank() == 1)
     return sizes[0] < 2 || strides[0] == 1;
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, rank()));
@@ -92,7 +93,8 @@ bool LayoutArgs::hasScalarOperand() const {
 }
 
 std::optional<int64_t> LayoutArgs::optionalInteger(StringRef name) const {
-  auto attr = llvm::dyn_cast_if_present<IntegerAttr>(op->getInherentAttr(name).value_or(Attribute()));
+  auto attr =
+      llvm::dyn_cast_if_present<IntegerAttr>(op->getInherentAttr(name).value_or(Attribute()));
   return attr ? std::optional(attr.getInt()) : std::nullopt;
 }
 
@@ -101,7 +103,8 @@ int64_t LayoutArgs::integer(StringRef name, int64_t fallback) const {
 }
 
 ArrayRef<int64_t> LayoutArgs::integers(StringRef name) const {
-  auto attr = llvm::dyn_cast_if_present<DenseI64ArrayAttr>(op->getInherentAttr(name).value_or(Attribute()));
+  auto attr =
+      llvm::dyn_cast_if_present<DenseI64ArrayAttr>(op->getInherentAttr(name).value_or(Attribute()));
   return attr ? attr.asArrayRef() : ArrayRef<int64_t>();
 }
 

@@ -5,7 +5,6 @@
 #include "dialects/aten/AtenDialect.h"
 
 #include <functional>
-#include <functional>
 #include <optional>
 
 namespace regimen::passes {
@@ -18,7 +17,8 @@ struct Layout {
 
   int64_t rank() const { return sizes.size(); }
   int64_t numElements() const;
-  /// Row-major without gaps; strides of axes of one element do not matter. As Tensor.is_contiguous().
+  /// Row-major without gaps; strides of axes of one element do not matter. As
+  /// Tensor.is_contiguous().
   bool isContiguous() const;
   /// A permutation of a row-major tensor. As Tensor.is_non_overlapping_and_dense().
   bool isNonOverlappingAndDense() const;

@@ -60,7 +60,8 @@ LogicalResult LayoutAnalysis::visit(Operation &op, bool fuse) {
   }
   const KernelRecord *kernel = selectKernel(args, fuse);
   if (!kernel)
-    return op.emitOpError() << "has no kernel: add one to dialects/aten/rules/Kernels.td, or a decomposition";
+    return op.emitOpError()
+           << "has no kernel: add one to dialects/aten/rules/Kernels.td, or a decomposition";
   kernels[&op] = kernel;
   SmallVector<Layout> layouts = kernel->layout(args);
   for (auto [result, layout] : llvm::zip_equal(op.getResults(), layouts))

@@ -1,7 +1,7 @@
 //===- LayoutAnalysis.h - Layouts of a program's values ---------*- C++ -*-===//
 //
-// Gives every tensor value of a train.program the strides, offset and base that it has in eager PyTorch: views are
-// windows of their base's storage, all else has storage of its own.
+// Gives every tensor value of a train.program the strides, offset and base that it has in eager
+// PyTorch: views are windows of their base's storage, all else has storage of its own.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_SCHEDULE_LAYOUTANALYSIS_H
@@ -14,12 +14,13 @@ namespace regimen::passes {
 
 class LayoutAnalysis {
 public:
-  /// Analyses a program. With `fuse` kernels of the default path are chosen. Reports ops without a kernel.
+  /// Analyses a program. With `fuse` kernels of the default path are chosen. Reports ops without a
+  /// kernel.
   static mlir::FailureOr<LayoutAnalysis> compute(train::ProgramOp program, bool fuse);
 
   const Layout &layoutOf(mlir::Value value) const { return places.find(value)->second.layout; }
-  /// The value whose storage `value` is a window of: an op's result, a train.read, an input or a constant; itself if
-  /// it is no window.
+  /// The value whose storage `value` is a window of: an op's result, a train.read, an input or a
+  /// constant; itself if it is no window.
   mlir::Value baseOf(mlir::Value value) const { return places.find(value)->second.base; }
   /// Whether the op only names windows, so that nothing runs for it.
   bool isView(mlir::Operation *op) const;
@@ -33,7 +34,9 @@ private:
     Layout layout;
   };
   mlir::LogicalResult visit(mlir::Operation &op, bool fuse);
-  void place(mlir::Value value, mlir::Value base, Layout layout) { places[value] = {base, std::move(layout)}; }
+  void place(mlir::Value value, mlir::Value base, Layout layout) {
+    places[value] = {base, std::move(layout)};
+  }
   void placeFresh(mlir::Value value);
 
   llvm::DenseMap<mlir::Value, Place> places;

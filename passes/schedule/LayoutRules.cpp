@@ -9,7 +9,8 @@ using namespace regimen::passes;
 
 namespace {
 
-/// Axes from fastest to slowest by ATen's insertion sort, in which `shouldSwap` may be undecided (0).
+/// Axes from fastest to slowest by ATen's insertion sort, in which `shouldSwap` may be undecided
+/// (0).
 SmallVector<int64_t> sortAxes(int64_t rank, llvm::function_ref<int(int64_t, int64_t)> shouldSwap) {
   SmallVector<int64_t> order = llvm::to_vector(llvm::reverse(llvm::seq<int64_t>(0, rank)));
   for (int64_t i = 1; i < rank; ++i) {
@@ -84,8 +85,8 @@ SmallVector<int64_t> passes::denseStrides(const Layout &from) {
   return strides;
 }
 
-SmallVector<int64_t> passes::iteratorStrides(ArrayRef<int64_t> sizes, ArrayRef<const Layout *> operands,
-                                             bool hasScalars) {
+SmallVector<int64_t> passes::iteratorStrides(ArrayRef<int64_t> sizes,
+                                             ArrayRef<const Layout *> operands, bool hasScalars) {
   // TensorIterator's fast set-up, for operands of one shape.
   bool sameShape = !hasScalars && llvm::all_of(operands, [&](const Layout *operand) {
     return ArrayRef(operand->sizes) == sizes;

@@ -1,7 +1,7 @@
 //===- LayoutRules.h - Strides as eager PyTorch gives them ------*- C++ -*-===//
 //
-// The functions that Kernels.td names. Each is ATen's own algorithm, so that kernels see the strides, and therefore
-// give the bits, that they do in PyTorch.
+// The functions that Kernels.td names. Each is ATen's own algorithm, so that kernels see the
+// strides, and therefore give the bits, that they do in PyTorch.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_SCHEDULE_LAYOUTRULES_H
@@ -13,15 +13,18 @@ namespace regimen::passes {
 
 /// Layouts of an op's results, one a result, in storage of their own.
 using LayoutRule = llvm::SmallVector<Layout> (*)(const LayoutArgs &);
-/// Windows of the first operand's storage that a view's results are, or none where its strides do not allow it.
+/// Windows of the first operand's storage that a view's results are, or none where its strides do
+/// not allow it.
 using ViewRule = std::optional<llvm::SmallVector<Layout>> (*)(const LayoutArgs &);
 
 /// Strides for a view of shape `sizes` on a tensor: ATen's computeStride.
-std::optional<llvm::SmallVector<int64_t>> reshapeStrides(const Layout &from, llvm::ArrayRef<int64_t> sizes);
+std::optional<llvm::SmallVector<int64_t>> reshapeStrides(const Layout &from,
+                                                         llvm::ArrayRef<int64_t> sizes);
 /// Dense strides in the order of `from`'s: ATen's infer_dense_strides.
 llvm::SmallVector<int64_t> denseStrides(const Layout &from);
 /// Strides of TensorIterator's output: `sizes` is the broadcast shape, `operands` in order.
-llvm::SmallVector<int64_t> iteratorStrides(llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<const Layout *> operands,
+llvm::SmallVector<int64_t> iteratorStrides(llvm::ArrayRef<int64_t> sizes,
+                                           llvm::ArrayRef<const Layout *> operands,
                                            bool hasScalars);
 
 namespace layouts {

@@ -20,7 +20,8 @@ struct LowerToExecPass : passes::impl::LowerToExecPassBase<LowerToExecPass> {
     passes::StaticStorage statics(module);
     for (auto program : llvm::to_vector(module.getOps<train::ProgramOp>())) {
       FailureOr<passes::LayoutAnalysis> layouts = passes::LayoutAnalysis::compute(program, fuse);
-      if (failed(layouts) || failed(passes::ProgramLowering(program, *layouts, statics, threads).run()))
+      if (failed(layouts) ||
+          failed(passes::ProgramLowering(program, *layouts, statics, threads).run()))
         return signalPassFailure();
       program.erase();
     }

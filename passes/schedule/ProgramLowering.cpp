@@ -11,15 +11,16 @@ using namespace regimen;
 using namespace regimen::passes;
 using exec::KernelMode;
 
-ProgramLowering::ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts, StaticStorage &statics,
-                                 int64_t threads)
+ProgramLowering::ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts,
+                                 StaticStorage &statics, int64_t threads)
     : source(program), layouts(layouts), statics(statics), plan(program, layouts), threads(threads),
       builder(program) {}
 
 LogicalResult ProgramLowering::run() {
   Block &block = source.getBody().front();
   SmallVector<StringRef> inputs, outputs;
-  for (auto [name, argument] : llvm::zip_equal(source.getInputs().getAsValueRange<StringAttr>(), block.getArguments()))
+  for (auto [name, argument] :
+       llvm::zip_equal(source.getInputs().getAsValueRange<StringAttr>(), block.getArguments()))
     if (llvm::any_of(argument.getUsers(), [&](Operation *user) { return plan.isLive(user); }))
       inputs.push_back(name);
   SmallVector<unsigned> kept = StoragePlan::keptOutputs(source);
@@ -30,10 +31,10 @@ LogicalResult ProgramLowering::run() {
       return {};
     return builder.getI64IntegerAttr(llvm::find(kept, *index) - kept.begin());
   };
-  target = exec::ProgramOp::create(builder, source.getLoc(), source.getSymName(), source.getRole(),
-                                   source.getContribution(), builder.getStrArrayAttr(inputs),
-                                   builder.getStrArrayAttr(outputs), newIndex(source.getLoss()),
-                                   newIndex(source.getGradNorm()), /*events=*/0, /*lower_bound=*/IntegerAttr());
+  target = exec::ProgramOp::create(
+      builder, source.getLoc(), source.getSymName(), source.getRole(), source.getContribution(),
+      builder.getStrArrayAttr(inputs), builder.getStrArrayAttr(outputs), newIndex(source.getLoss()),
+      newIndex(source.getGradNorm()), /*events=*/0, /*lower_bound=*/IntegerAttr());
   builder.createBlock(&target.getBody());
   loadInputs();
   for (Operation &op : block)
@@ -50,7 +51,8 @@ void ProgramLowering::loadInputs() {
   int64_t index = 0;
   for (Value argument : source.getBody().getArguments())
     if (llvm::any_of(argument.getUsers(), [&](Operation *user) { return plan.isLive(user); }))
-      exec::LoadInputOp::create(builder, argument.getLoc(), index++, tensorOf(argument), exec::Lane::Copy);
+      exec::LoadInputOp::create(builder, argument.getLoc(), index++, tensorOf(argument),
+                                exec::Lane::Copy);
 }
 
 LogicalResult ProgramLowering::lower(Operation *op) {
@@ -70,7 +72,8 @@ LogicalResult ProgramLowering::lower(Operation *op) {
       .Case([&](aten::ConstantOp) { return success(); })
       .Default([&](Operation *other) -> LogicalResult {
         // Scalars become registers where they are used.
-        if (llvm::none_of(other->getResultTypes(), llvm::IsaPred<ShapedType>) && other->getNumResults())
+        if (llvm::none_of(other->getResultTypes(), llvm::IsaPred<ShapedType>) &&
+            other->getNumResults())
           return success();
         return other->emitOpError() << "cannot be lowered to exec";
       });
@@ -81,10 +84,12 @@ LogicalResult ProgramLowering::lower(Operation *op) {
 //===----------------------------------------------------------------------===//
 
 void ProgramLowering::lowerKernel(Operation *op, const KernelRecord &kernel) {
-  OperandMap map{[&](Value value) { return tensorOf(value); }, [&](Value value) { return registerOf(value); }};
+  OperandMap map{[&](Value value) { return tensorOf(value); },
+                 [&](Value value) { return registerOf(value); }};
   CallArgs args = buildArgs(op, kernel, map);
   // Results that output_mask switches off do not exist.
-  auto mask = llvm::dyn_cast_if_present<DenseBoolArrayAttr>(op->getInherentAttr("output_mask").value_or(Attribute()));
+  auto mask = llvm::dyn_cast_if_present<DenseBoolArrayAttr>(
+      op->getInherentAttr("output_mask").value_or(Attribute()));
   SmallVector<Value> results;
   for (auto [index, result] : llvm::enumerate(op->getResults()))
     if (!mask || mask[index])
@@ -128,31 +133,38 @@ void ProgramLowering::lowerSeed(train::SeedOp op) {
 }
 
 void ProgramLowering::lowerGlobalNorm(train::GlobalNormOp op) {
-  SmallVector<Value> tensors = llvm::map_to_vector(op.getTensors(), [&](Value value) { return tensorOf(value); });
+  SmallVector<Value> tensors =
+      llvm::map_to_vector(op.getTensors(), [&](Value value) { return tensorOf(value); });
   CallArgs(op.getContext())
       .tensors(tensors)
-      .create(builder, op.getLoc(), "regimen::global_norm", KernelMode::Own, tensorOf(op.getResult()));
+      .create(builder, op.getLoc(), "regimen::global_norm", KernelMode::Own,
+              tensorOf(op.getResult()));
 }
 
 LogicalResult ProgramLowering::lowerFusedAdamW(train::FusedAdamWOp op) {
   Location loc = op.getLoc();
-  // The kernel writes to its operands: each must be a whole storage symbol that its result replaces.
+  // The kernel writes to its operands: each must be a whole storage symbol that its result
+  // replaces.
   auto check = [&](ResultRange results, OperandRange operands) -> LogicalResult {
     for (auto [result, operand] : llvm::zip_equal(results, operands)) {
       auto read = operand.getDefiningOp<train::ReadOp>();
-      auto write = result.hasOneUse() ? dyn_cast<train::WriteOp>(*result.user_begin()) : train::WriteOp();
+      auto write =
+          result.hasOneUse() ? dyn_cast<train::WriteOp>(*result.user_begin()) : train::WriteOp();
       if (!read || !write || read.getSymbolAttr() != write.getSymbolAttr() || plan.needsCopy(read))
-        return op.emitOpError() << "works in place: operand " << operand
-                                << " must be read from, and its result written to, one storage symbol";
+        return op.emitOpError()
+               << "works in place: operand " << operand
+               << " must be read from, and its result written to, one storage symbol";
     }
     return success();
   };
   if (failed(check(op.getNewParameters(), op.getParameters())) ||
-      failed(check(op.getNewExpAvgs(), op.getExpAvgs())) || failed(check(op.getNewExpAvgSqs(), op.getExpAvgSqs())))
+      failed(check(op.getNewExpAvgs(), op.getExpAvgs())) ||
+      failed(check(op.getNewExpAvgSqs(), op.getExpAvgSqs())))
     return failure();
 
   auto hyper = [&](train::Hyper kind) {
-    return train::HyperOp::create(builder, loc, builder.getF64Type(), kind, op.getGroup()).getResult();
+    return train::HyperOp::create(builder, loc, builder.getF64Type(), kind, op.getGroup())
+        .getResult();
   };
   auto tensors = [&](OperandRange values) {
     return llvm::map_to_vector(values, [&](Value value) { return tensorOf(value); });
@@ -196,10 +208,12 @@ Value ProgramLowering::tensorOf(Value value, const Layout &layout) {
 
 Value ProgramLowering::storageTensor(FlatSymbolRefAttr symbol, RankedTensorType type) {
   StaticStorage::Place place = statics.placeOf(symbol.getValue());
-  return view(staticBuffer(place.buffer), place.offset, contiguousLayout(type.getShape()), type.getElementType());
+  return view(staticBuffer(place.buffer), place.offset, contiguousLayout(type.getShape()),
+              type.getElementType());
 }
 
-Value ProgramLowering::view(Value buffer, int64_t byteOffset, const Layout &layout, Type elementType) {
+Value ProgramLowering::view(Value buffer, int64_t byteOffset, const Layout &layout,
+                            Type elementType) {
   MemRefType type = exec::tensorType(layout.sizes, layout.strides, elementType);
   Value &tensor = views[{buffer, byteOffset, type}];
   if (!tensor)
@@ -227,8 +241,8 @@ std::pair<Value, int64_t> ProgramLowering::bufferOf(Value base) {
       name = cast<StringAttr>(source.getInputs()[argument.getArgNumber()]).getValue();
     else
       name = owner.getDefiningOp()->getName().getStringRef();
-    buffer = newBuffer(name, exec::denseBytes(cast<ShapedType>(owner.getType())), plan.categoryOf(owner),
-                       owner.getLoc());
+    buffer = newBuffer(name, exec::denseBytes(cast<ShapedType>(owner.getType())),
+                       plan.categoryOf(owner), owner.getLoc());
   }
   return {buffer, 0};
 }
@@ -236,13 +250,15 @@ std::pair<Value, int64_t> ProgramLowering::bufferOf(Value base) {
 Value ProgramLowering::staticBuffer(FlatSymbolRefAttr symbol) {
   Value &buffer = staticBuffers[symbol];
   if (!buffer)
-    buffer = exec::GetOp::create(builder, source.getLoc(), exec::BufferType::get(builder.getContext()), symbol);
+    buffer = exec::GetOp::create(builder, source.getLoc(),
+                                 exec::BufferType::get(builder.getContext()), symbol);
   return buffer;
 }
 
-Value ProgramLowering::newBuffer(StringRef name, int64_t bytes, exec::Category category, Location loc) {
-  return exec::BufferOp::create(builder, loc, exec::BufferType::get(builder.getContext()), name, bytes, category,
-                                FlatSymbolRefAttr(), IntegerAttr());
+Value ProgramLowering::newBuffer(StringRef name, int64_t bytes, exec::Category category,
+                                 Location loc) {
+  return exec::BufferOp::create(builder, loc, exec::BufferType::get(builder.getContext()), name,
+                                bytes, category, FlatSymbolRefAttr(), IntegerAttr());
 }
 
 Value ProgramLowering::registerOf(Value scalar) {

@@ -13,7 +13,8 @@ namespace regimen::passes {
 /// Writes the exec.program of a train.program in front of it.
 class ProgramLowering {
 public:
-  ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts, StaticStorage &statics, int64_t threads);
+  ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts, StaticStorage &statics,
+                  int64_t threads);
   mlir::LogicalResult run();
 
 private:
@@ -33,11 +34,13 @@ private:
   mlir::Value tensorOf(mlir::Value value, const Layout &layout);
   /// A tensor over all of a storage symbol.
   mlir::Value storageTensor(mlir::FlatSymbolRefAttr symbol, mlir::RankedTensorType type);
-  mlir::Value view(mlir::Value buffer, int64_t byteOffset, const Layout &layout, mlir::Type elementType);
+  mlir::Value view(mlir::Value buffer, int64_t byteOffset, const Layout &layout,
+                   mlir::Type elementType);
   /// The buffer that holds base value `base`, and the byte in it where `base` starts.
   std::pair<mlir::Value, int64_t> bufferOf(mlir::Value base);
   mlir::Value staticBuffer(mlir::FlatSymbolRefAttr symbol);
-  mlir::Value newBuffer(llvm::StringRef name, int64_t bytes, exec::Category category, mlir::Location loc);
+  mlir::Value newBuffer(llvm::StringRef name, int64_t bytes, exec::Category category,
+                        mlir::Location loc);
   /// The register of an f64 value.
   mlir::Value registerOf(mlir::Value scalar);
 

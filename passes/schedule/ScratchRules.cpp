@@ -10,7 +10,9 @@ using namespace regimen::passes;
 
 static int64_t aligned(int64_t bytes) { return llvm::alignTo(bytes, exec::kAlignment); }
 
-static int64_t bytesOf(Value value) { return aligned(exec::denseBytes(cast<ShapedType>(value.getType()))); }
+static int64_t bytesOf(Value value) {
+  return aligned(exec::denseBytes(cast<ShapedType>(value.getType())));
+}
 
 /// Bytes of the dense copies of tensor operands for which `wanted` holds.
 static int64_t copies(const LayoutArgs &args, llvm::function_ref<bool(const Layout &)> wanted) {
@@ -61,7 +63,9 @@ int64_t scratch::groupNorm(const LayoutArgs &args, int64_t threads) {
   return contiguousOperands(args, threads) + 2 * aligned(channels * int64_t(sizeof(float)));
 }
 
-int64_t scratch::groupNormBackward(const LayoutArgs &args, int64_t threads) { return 2 * groupNorm(args, threads); }
+int64_t scratch::groupNormBackward(const LayoutArgs &args, int64_t threads) {
+  return 2 * groupNorm(args, threads);
+}
 
 namespace {
 
@@ -82,7 +86,8 @@ struct Tiles {
 
 int64_t scratch::flashAttention(const LayoutArgs &args, int64_t threads) {
   Tiles t(args);
-  return aligned(threads * (t.queries * t.keys + 2 * t.queries + t.queries * t.head) * int64_t(sizeof(float)));
+  return aligned(threads * (t.queries * t.keys + 2 * t.queries + t.queries * t.head) *
+                 int64_t(sizeof(float)));
 }
 
 int64_t scratch::flashAttentionBackward(const LayoutArgs &args, int64_t threads) {

@@ -1,7 +1,8 @@
 //===- ScratchRules.h - Bounds of kernels' own temporaries ------*- C++ -*-===//
 //
-// The functions that Kernels.td names: bytes that a call allocates beside its results, from its shapes, its element
-// types and the number of threads. Every temporary counts with its size rounded up to 64 bytes.
+// The functions that Kernels.td names: bytes that a call allocates beside its results, from its
+// shapes, its element types and the number of threads. Every temporary counts with its size rounded
+// up to 64 bytes.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_SCHEDULE_SCRATCHRULES_H

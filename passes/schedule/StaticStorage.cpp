@@ -8,7 +8,8 @@ using namespace mlir;
 using namespace regimen;
 using namespace regimen::passes;
 
-StaticStorage::StaticStorage(ModuleOp module) : module(module), symbols(module), builder(module.getContext()) {
+StaticStorage::StaticStorage(ModuleOp module)
+    : module(module), symbols(module), builder(module.getContext()) {
   Operation *last = nullptr;
   for (Operation &op : *module.getBody())
     if (!isa<train::ProgramOp>(op))
@@ -26,24 +27,29 @@ StaticStorage::StaticStorage(ModuleOp module) : module(module), symbols(module),
   }
 }
 
-FlatSymbolRefAttr StaticStorage::addBuffer(const Twine &name, int64_t bytes, exec::Category category, Location loc,
+FlatSymbolRefAttr StaticStorage::addBuffer(const Twine &name, int64_t bytes,
+                                           exec::Category category, Location loc,
                                            ElementsAttr value) {
-  auto op = exec::StaticOp::create(builder, loc, name.str(), bytes, category, FlatSymbolRefAttr(), IntegerAttr(), value);
+  auto op = exec::StaticOp::create(builder, loc, name.str(), bytes, category, FlatSymbolRefAttr(),
+                                   IntegerAttr(), value);
   // Inserting gives it a name that no other symbol has.
   return FlatSymbolRefAttr::get(symbols.insert(op, builder.getInsertionPoint()));
 }
 
 void StaticStorage::bind(train::StorageOpInterface storage, Place place) {
   RankedTensorType type = storage.getTensorType();
-  MemRefType tensor = exec::tensorType(type.getShape(), contiguousStrides(type.getShape()), type.getElementType());
+  MemRefType tensor =
+      exec::tensorType(type.getShape(), contiguousStrides(type.getShape()), type.getElementType());
   StringRef name = SymbolTable::getSymbolName(storage).getValue();
-  exec::BindOp::create(builder, storage.getLoc(), name, place.buffer.getValue(), place.offset, tensor);
+  exec::BindOp::create(builder, storage.getLoc(), name, place.buffer.getValue(), place.offset,
+                       tensor);
   places[name] = place;
 }
 
 void StaticStorage::bindOutside(train::StorageOpInterface storage, exec::Category category) {
   std::string name = (SymbolTable::getSymbolName(storage).getValue() + ":storage").str();
-  bind(storage, {addBuffer(name, exec::denseBytes(storage.getTensorType()), category, storage.getLoc()), 0});
+  bind(storage,
+       {addBuffer(name, exec::denseBytes(storage.getTensorType()), category, storage.getLoc()), 0});
 }
 
 void StaticStorage::placeBuckets() {
@@ -58,16 +64,20 @@ void StaticStorage::placeBuckets() {
   for (auto bucket : llvm::to_vector(module.getOps<dist::BucketOp>())) {
     /// One buffer a kind of tensor, made for the first tensor of that kind.
     llvm::MapVector<StringRef, FlatSymbolRefAttr> buffers;
-    auto add = [&](StringRef kind, train::StorageOpInterface storage, int64_t element, exec::Category category) {
+    auto add = [&](StringRef kind, train::StorageOpInterface storage, int64_t element,
+                   exec::Category category) {
       int64_t bytes = exec::elementBytes(storage.getTensorType().getElementType());
       FlatSymbolRefAttr &buffer = buffers[kind];
       if (!buffer)
-        buffer = addBuffer(bucket.getSymName() + "." + kind, bucket.getElements() * bytes, category, bucket.getLoc());
+        buffer = addBuffer(bucket.getSymName() + "." + kind, bucket.getElements() * bytes, category,
+                           bucket.getLoc());
       bind(storage, {buffer, element * bytes});
     };
-    auto members = llvm::zip_equal(bucket.getParameters().getAsRange<FlatSymbolRefAttr>(), bucket.getOffsets());
+    auto members = llvm::zip_equal(bucket.getParameters().getAsRange<FlatSymbolRefAttr>(),
+                                   bucket.getOffsets());
     for (auto [name, offset] : members)
-      add("params", symbols.lookup<train::ParameterOp>(name.getValue()), offset, exec::Category::Params);
+      add("params", symbols.lookup<train::ParameterOp>(name.getValue()), offset,
+          exec::Category::Params);
     for (auto [name, offset] : members)
       if (train::GradientOp gradient = gradients.lookup(name.getValue()))
         add("grads", gradient, offset, exec::Category::Grads);
@@ -80,6 +90,7 @@ void StaticStorage::placeBuckets() {
 StaticStorage::Place StaticStorage::constant(ElementsAttr value, Location loc) {
   FlatSymbolRefAttr &symbol = constants[value];
   if (!symbol)
-    symbol = addBuffer("constant", exec::denseBytes(value.getShapedType()), exec::Category::Workspace, loc, value);
+    symbol = addBuffer("constant", exec::denseBytes(value.getShapedType()),
+                       exec::Category::Workspace, loc, value);
   return {symbol, 0};
 }

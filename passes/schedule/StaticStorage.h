@@ -9,10 +9,12 @@
 
 namespace regimen::passes {
 
-/// Places model states and constants in static buffers: writes exec.static and exec.bind ops behind the ops they place.
+/// Places model states and constants in static buffers: writes exec.static and exec.bind ops behind
+/// the ops they place.
 ///
-/// Parameters of a dist.bucket lie at the bucket's offsets in one buffer, their gradients and each slot of their states
-/// at the same offsets in buffers of their own. What is in no bucket has its own buffer.
+/// Parameters of a dist.bucket lie at the bucket's offsets in one buffer, their gradients and each
+/// slot of their states at the same offsets in buffers of their own. What is in no bucket has its
+/// own buffer.
 class StaticStorage {
 public:
   /// A byte of a static buffer.

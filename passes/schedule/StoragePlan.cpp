@@ -8,7 +8,8 @@ using namespace mlir;
 using namespace regimen;
 using namespace regimen::passes;
 
-StoragePlan::StoragePlan(train::ProgramOp program, const LayoutAnalysis &layouts) : layouts(layouts) {
+StoragePlan::StoragePlan(train::ProgramOp program, const LayoutAnalysis &layouts)
+    : layouts(layouts) {
   findLive(program);
   findUses();
   placeWrites();
@@ -44,7 +45,8 @@ void StoragePlan::findLive(train::ProgramOp program) {
       ops.push_back(&op);
     }
   for (Value value : needed)
-    if (isa<RankedTensorType>(value.getType()) && llvm::is_contained(block.getTerminator()->getOperands(), value))
+    if (isa<RankedTensorType>(value.getType()) &&
+        llvm::is_contained(block.getTerminator()->getOperands(), value))
       lastUses[layouts.baseOf(value)] = ops.size();
 }
 
@@ -105,7 +107,8 @@ bool StoragePlan::canMakeInPlace(train::WriteOp write) const {
     return false;
   if (writesOf.lookup(write.getSymbolAttr()).size() != 1)
     return false;
-  // Nobody needs the old contents from where the new ones are made on, but an elementwise maker itself.
+  // Nobody needs the old contents from where the new ones are made on, but an elementwise maker
+  // itself.
   const KernelRecord *kernel = layouts.kernelOf(maker);
   for (train::ReadOp old : readsOf.lookup(write.getSymbolAttr())) {
     if (indexOf(old) > indexOf(write))

@@ -1,8 +1,9 @@
 //===- StoragePlan.h - Which storage a program's values get -----*- C++ -*-===//
 //
-// Decides, for every value with storage of its own, where it lies: in a static buffer (a train.read's, a constant's,
-// or that of the storage symbol it is written to, so that no copy is needed), or in a buffer of the program, which an
-// elementwise op may take over from an operand that dies there.
+// Decides, for every value with storage of its own, where it lies: in a static buffer (a
+// train.read's, a constant's, or that of the storage symbol it is written to, so that no copy is
+// needed), or in a buffer of the program, which an elementwise op may take over from an operand
+// that dies there.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_SCHEDULE_STORAGEPLAN_H
@@ -21,7 +22,9 @@ public:
   /// Whether anything that the program leaves behind depends on the op.
   bool isLive(mlir::Operation *op) const { return live.contains(op); }
   /// The storage symbol in which base value `base` is made, or null.
-  mlir::FlatSymbolRefAttr destinationOf(mlir::Value base) const { return destinations.lookup(base); }
+  mlir::FlatSymbolRefAttr destinationOf(mlir::Value base) const {
+    return destinations.lookup(base);
+  }
   /// The write that needs nothing to run, as its value was made in place.
   bool isInPlace(train::WriteOp write) const { return inPlace.contains(write); }
   /// A train.read whose value is used after its storage has changed: it needs a copy.
@@ -31,12 +34,14 @@ public:
     auto it = takenOver.find(base);
     return it == takenOver.end() ? base : it->second;
   }
-  /// What buffers count as: activations are forward values that the backward reads, and all values of the backward.
+  /// What buffers count as: activations are forward values that the backward reads, and all values
+  /// of the backward.
   exec::Category categoryOf(mlir::Value buffer) const {
     return activations.contains(buffer) ? exec::Category::Activations : exec::Category::Workspace;
   }
 
-  /// Outputs that the program keeps: the loss and the gradient norm. What else the model returns is read by nobody.
+  /// Outputs that the program keeps: the loss and the gradient norm. What else the model returns is
+  /// read by nobody.
   static llvm::SmallVector<unsigned> keptOutputs(train::ProgramOp program);
 
 private:
@@ -47,7 +52,8 @@ private:
   void takeOverBuffers();
   void takeOverBuffer(mlir::Operation *op);
   void findActivations();
-  /// Index of the last instruction that touches storage of `base`; that of its definition if none does.
+  /// Index of the last instruction that touches storage of `base`; that of its definition if none
+  /// does.
   size_t lastUse(mlir::Value base) const { return lastUses.lookup(base); }
   size_t indexOf(mlir::Operation *op) const { return indices.lookup(op); }
 

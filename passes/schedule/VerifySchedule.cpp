@@ -23,7 +23,8 @@ namespace {
 /// Instructions done, by lane: those before it on its own lane and what it waited for.
 using Clock = std::array<size_t, kLanes>;
 
-/// Clock of every instruction, from records and waits alone. Fails if an event is recorded twice, or waited for first.
+/// Clock of every instruction, from records and waits alone. Fails if an event is recorded twice,
+/// or waited for first.
 LogicalResult computeClocks(exec::ProgramOp program, SmallVectorImpl<Clock> &clocks) {
   std::array<Clock, kLanes> lanes{};
   llvm::DenseMap<int64_t, Clock> recorded;
@@ -32,7 +33,8 @@ LogicalResult computeClocks(exec::ProgramOp program, SmallVectorImpl<Clock> &clo
     if (auto wait = dyn_cast<exec::WaitOp>(*instruction)) {
       auto it = recorded.find(wait.getEvent());
       if (it == recorded.end())
-        return wait.emitOpError() << "waits for event " << wait.getEvent() << ", which is recorded by nothing before it";
+        return wait.emitOpError() << "waits for event " << wait.getEvent()
+                                  << ", which is recorded by nothing before it";
       for (size_t other = 0; other < kLanes; ++other)
         lanes[lane][other] = std::max(lanes[lane][other], it->second[other]);
     }
@@ -106,7 +108,8 @@ LogicalResult verifyDefined(ArrayRef<SmallVector<Access>> accesses) {
           !written[access.buffer].covers(access.begin, access.end))
         return access.instruction->emitOpError()
                << "reads bytes " << access.begin << " to " << access.end << " of buffer "
-               << access.buffer.getDefiningOp<exec::BufferOp>().getNameAttr() << " before they are written";
+               << access.buffer.getDefiningOp<exec::BufferOp>().getNameAttr()
+               << " before they are written";
     for (const Access &access : instruction)
       if (access.writes)
         written[access.buffer].add(access.begin, access.end);
@@ -126,7 +129,8 @@ LogicalResult verifyStorage(ModuleOp module) {
     if (!binds.try_emplace(bind.getStorageAttr().getAttr(), bind).second)
       return bind.emitOpError() << "places " << bind.getStorageAttr() << " a second time";
     int64_t begin = bind.getOffset();
-    windows[bind.getBufferAttr()].push_back({begin, begin + exec::spanBytes(bind.getTensorType()), bind});
+    windows[bind.getBufferAttr()].push_back(
+        {begin, begin + exec::spanBytes(bind.getTensorType()), bind});
   }
   for (auto &[buffer, list] : windows) {
     llvm::sort(list, [](const Window &a, const Window &b) { return a.begin < b.begin; });

@@ -12,7 +12,9 @@ using Views = std::optional<SmallVector<Layout>>;
 static const Layout &self(const LayoutArgs &args) { return *args.tensor("self"); }
 
 /// `dim`, counted from the end if negative, of `rank` axes (a 0-d tensor has one).
-static int64_t wrap(int64_t dim, int64_t rank) { return dim < 0 ? dim + std::max<int64_t>(rank, 1) : dim; }
+static int64_t wrap(int64_t dim, int64_t rank) {
+  return dim < 0 ? dim + std::max<int64_t>(rank, 1) : dim;
+}
 
 static Views one(Layout layout) { return SmallVector<Layout>{std::move(layout)}; }
 
@@ -21,7 +23,8 @@ static void eraseAxis(Layout &layout, int64_t axis) {
   layout.strides.erase(layout.strides.begin() + axis);
 }
 
-std::optional<SmallVector<int64_t>> passes::reshapeStrides(const Layout &from, ArrayRef<int64_t> sizes) {
+std::optional<SmallVector<int64_t>> passes::reshapeStrides(const Layout &from,
+                                                           ArrayRef<int64_t> sizes) {
   int64_t count = from.numElements();
   SmallVector<int64_t> strides(sizes.size(), 1);
   if (count == 0) {
@@ -73,9 +76,9 @@ Views layouts::expandView(const LayoutArgs &args) {
   for (int64_t axis = sizes.size(); axis-- > 0;) {
     bool old = axis >= added;
     int64_t size = old ? from.sizes[axis - added] : 1;
-    int64_t stride = old                              ? from.strides[axis - added]
+    int64_t stride = old                                ? from.strides[axis - added]
                      : axis + 1 < int64_t(sizes.size()) ? sizes[axis + 1] * result.strides[axis + 1]
-                                                      : 1;
+                                                        : 1;
     result.strides[axis] = size == sizes[axis] ? stride : 0;
   }
   return one(std::move(result));
@@ -95,7 +98,8 @@ Views layouts::transposeView(const LayoutArgs &args) {
   Layout result = self(args);
   if (result.rank() == 0 || (result.rank() == 1 && !args.optionalInteger("dim0")))
     return one(std::move(result));
-  int64_t a = wrap(args.integer("dim0", 0), result.rank()), b = wrap(args.integer("dim1", 1), result.rank());
+  int64_t a = wrap(args.integer("dim0", 0), result.rank()),
+          b = wrap(args.integer("dim1", 1), result.rank());
   std::swap(result.sizes[a], result.sizes[b]);
   std::swap(result.strides[a], result.strides[b]);
   return one(std::move(result));

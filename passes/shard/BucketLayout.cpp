@@ -45,7 +45,7 @@ std::vector<BucketPlan> regimen::passes::layOutBuckets(const std::vector<BucketI
     bucket.elements += length;
   }
   for (BucketPlan &bucket : buckets)
-    bucket.elements = roundUp(std::max<int64_t>(bucket.elements, 1),
-                              dist::BucketOp::kShardAlignment * shards);
+    bucket.elements =
+        roundUp(std::max<int64_t>(bucket.elements, 1), dist::BucketOp::kShardAlignment * shards);
   return buckets;
 }

@@ -25,18 +25,20 @@ struct BucketItem {
   uint64_t firstUse = kUnused;
 };
 
-/// One bucket: indices of its items in order of first use, where each starts, and the padded length, in elements.
+/// One bucket: indices of its items in order of first use, where each starts, and the padded
+/// length, in elements.
 struct BucketPlan {
   std::vector<size_t> items;
   std::vector<int64_t> offsets;
   int64_t elements = 0;
 };
 
-/// Cuts parameters into buckets. Items of one bucket agree in type, trainability and in whether they are used at all;
-/// an item joins the open bucket of its kind unless that would exceed `bucketBytes` (padded). Tied items, and items that
-/// exceed `bucketBytes` themselves, are buckets of their own and do not close an open one. Every item starts at a
-/// multiple of 64 elements, each of `shards` equal parts of a bucket is a multiple of 256. Buckets come in the order of
-/// their first use, those of unused items last.
+/// Cuts parameters into buckets. Items of one bucket agree in type, trainability and in whether
+/// they are used at all; an item joins the open bucket of its kind unless that would exceed
+/// `bucketBytes` (padded). Tied items, and items that exceed `bucketBytes` themselves, are buckets
+/// of their own and do not close an open one. Every item starts at a multiple of 64 elements, each
+/// of `shards` equal parts of a bucket is a multiple of 256. Buckets come in the order of their
+/// first use, those of unused items last.
 std::vector<BucketPlan> layOutBuckets(const std::vector<BucketItem> &items, uint64_t bucketBytes,
                                       int64_t shards);
 

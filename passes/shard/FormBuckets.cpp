@@ -14,8 +14,8 @@ namespace regimen::passes {
 
 namespace {
 
-/// Position of the first op that uses each parameter in the forward, by name. Reads themselves do not count: they may
-/// all stand at the top.
+/// Position of the first op that uses each parameter in the forward, by name. Reads themselves do
+/// not count: they may all stand at the top.
 llvm::StringMap<uint64_t> findFirstUses(train::ProgramOp program) {
   llvm::DenseMap<Operation *, uint64_t> positions;
   for (Operation &op : program.getBody().front())
@@ -38,9 +38,7 @@ train::ProgramOp findForward(ModuleOp module) {
   return nullptr;
 }
 
-uint32_t bytesOf(Type elementType) {
-  return (elementType.getIntOrFloatBitWidth() + 7) / 8;
-}
+uint32_t bytesOf(Type elementType) { return (elementType.getIntOrFloatBitWidth() + 7) / 8; }
 
 struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
   using FormBucketsPassBase::FormBucketsPassBase;
@@ -74,7 +72,8 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
     write(parameters, layOutBuckets(items, bucketBytes, dp));
   }
 
-  void write(MutableArrayRef<train::ParameterOp> parameters, const std::vector<BucketPlan> &buckets) {
+  void write(MutableArrayRef<train::ParameterOp> parameters,
+             const std::vector<BucketPlan> &buckets) {
     ModuleOp module = getOperation();
     OpBuilder builder(&getContext());
     // After the parameters, before whatever uses the buckets.
@@ -101,9 +100,9 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
       }
       padded += bucket.elements;
       train::ParameterOp first = parameters[bucket.items.front()];
-      auto op = dist::BucketOp::create(builder, loc, "", builder.getArrayAttr(names), bucket.offsets,
-                                       bucket.elements, first.getTensorType().getElementType(),
-                                       first.getTrainable());
+      auto op = dist::BucketOp::create(
+          builder, loc, "", builder.getArrayAttr(names), bucket.offsets, bucket.elements,
+          first.getTensorType().getElementType(), first.getTrainable());
       add(op, "bucket" + std::to_string(index));
     }
     remark::analysis(loc, remark::RemarkOpts::name("buckets").category("shard"))

@@ -4,7 +4,8 @@
 // Out: the same with one dist.mesh and the dist.bucket ops that place every parameter.
 //
 //   dist.mesh @mesh [dp = 1]
-//   dist.bucket @bucket0 parameters [@"fc1.weight", @"fc1.bias"] offsets [0, 576] elements 768 : f32 trainable
+//   dist.bucket @bucket0 parameters [@"fc1.weight", @"fc1.bias"] offsets [0, 576] elements 768 :
+//   f32 trainable
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_SHARD_PASSES_H

@@ -25,10 +25,9 @@ struct VerifyShardPass : impl::VerifyShardPassBase<VerifyShardPass> {
     llvm::StringMap<dist::BucketOp> placed;
     for (auto bucket : module.getOps<dist::BucketOp>()) {
       if (bucket.getElements() % (dist::BucketOp::kShardAlignment * ranks))
-        return bucket.emitOpError() << "has " << bucket.getElements()
-                                    << " elements, which do not divide into " << ranks
-                                    << " shards of a multiple of "
-                                    << dist::BucketOp::kShardAlignment;
+        return bucket.emitOpError()
+               << "has " << bucket.getElements() << " elements, which do not divide into " << ranks
+               << " shards of a multiple of " << dist::BucketOp::kShardAlignment;
       for (auto name : bucket.getParameters().getAsRange<FlatSymbolRefAttr>()) {
         auto [it, isNew] = placed.try_emplace(name.getValue(), bucket);
         if (isNew)

@@ -111,7 +111,8 @@ std::vector<std::string> writeModel(const fs::path &folder, Executor &executor, 
     for (const Saved &saved : parts[i])
       map[saved.name] = names.back();
   }
-  writeText(folder / kIndexFile, json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
+  writeText(folder / kIndexFile,
+            json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
   return names;
 }
 
@@ -139,7 +140,8 @@ void dropStaleLinks(const fs::path &folder, const std::vector<std::string> &name
   std::vector<fs::path> stale;
   for (const fs::directory_entry &entry : fs::directory_iterator(folder)) {
     std::string name = entry.path().filename().string();
-    if (entry.is_symlink() && name.starts_with("model") && std::find(names.begin(), names.end(), name) == names.end())
+    if (entry.is_symlink() && name.starts_with("model") &&
+        std::find(names.begin(), names.end(), name) == names.end())
       stale.push_back(entry.path());
   }
   for (const fs::path &path : stale)
@@ -176,8 +178,8 @@ public:
 
 std::optional<uint64_t> stepOf(const fs::path &folder) {
   std::string name = folder.filename().string();
-  if (!name.starts_with("step-") || name.size() == 5 || name.find_first_not_of("0123456789", 5) != std::string::npos ||
-      name.size() > 5 + 18)
+  if (!name.starts_with("step-") || name.size() == 5 ||
+      name.find_first_not_of("0123456789", 5) != std::string::npos || name.size() > 5 + 18)
     return std::nullopt;
   return std::stoull(name.substr(5));
 }
@@ -196,7 +198,8 @@ fs::path newestCheckpoint(const fs::path &folder) {
 }
 
 [[noreturn]] void failSaving(const fs::path &folder, const std::string &why) {
-  throw Error("cannot save a checkpoint in " + folder.string() + ": " + why + "; checkpoints saved before are whole");
+  throw Error("cannot save a checkpoint in " + folder.string() + ": " + why +
+              "; checkpoints saved before are whole");
 }
 
 void setAll(Executor &executor, const std::vector<Saved> &tensors, const fs::path &path) {
@@ -204,7 +207,8 @@ void setAll(Executor &executor, const std::vector<Saved> &tensors, const fs::pat
   for (const Saved &saved : tensors) {
     const safetensors::TensorView *view = collection.find(saved.name);
     if (!view)
-      throw Error("checkpoint " + path.string() + " has no tensor '" + saved.name + "', which the plan needs");
+      throw Error("checkpoint " + path.string() + " has no tensor '" + saved.name +
+                  "', which the plan needs");
     setFrom(executor, saved.tensor, *view, saved.name, "checkpoint " + path.string());
   }
 }
@@ -216,17 +220,21 @@ void prepareSaving(const fs::path &folder) {
   fs::create_directories(folder, error);
   if (error || access(folder.c_str(), W_OK | X_OK) != 0)
     failSaving(folder, error ? error.message() : std::strerror(errno));
-  if (fs::path link = folder / kModelFile; fs::exists(fs::symlink_status(link)) && !fs::is_symlink(fs::symlink_status(link)))
-    failSaving(folder, link.string() + " is a file, not the link that --save makes there; move it away");
+  if (fs::path link = folder / kModelFile;
+      fs::exists(fs::symlink_status(link)) && !fs::is_symlink(fs::symlink_status(link)))
+    failSaving(folder,
+               link.string() + " is a file, not the link that --save makes there; move it away");
 }
 
-void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingState &state, uint64_t modelFileBytes) {
+void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingState &state,
+                    uint64_t modelFileBytes) {
   const plan::fb::PlanT &plan = executor.plan();
   try {
     std::string step = fmt::format("step-{}", state.step);
     TemporaryFolder temporary(folder / ("." + step + ".new"));
     std::vector<std::string> names = writeModel(temporary.path, executor, modelFileBytes);
-    writeTensors(temporary.path / "optimizer-00001-of-00001.safetensors", executor, optimizerTensors(plan));
+    writeTensors(temporary.path / "optimizer-00001-of-00001.safetensors", executor,
+                 optimizerTensors(plan));
     json meta{{"format", kFormat},
               {"model", plan.model},
               {"optimizer", plan.training->optimizer},
@@ -257,11 +265,14 @@ TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
   std::vector<std::string> optimizerFiles;
   try {
     if (meta.at("format").get<int>() != kFormat)
-      throw Error(checkpoint.string() + " is of a format that this version does not read; update Regimen");
+      throw Error(checkpoint.string() +
+                  " is of a format that this version does not read; update Regimen");
     if (std::string optimizer = meta.at("optimizer"); optimizer != plan.training->optimizer)
-      throw Error("checkpoint " + checkpoint.string() + " was trained with " + optimizer + ", the plan uses " +
-                  plan.training->optimizer + "; start from its weights with --weights instead");
-    state = {meta.at("step"), meta.at("updates"), meta.at("blocks"), meta.at("seed"), meta.at("shuffle")};
+      throw Error("checkpoint " + checkpoint.string() + " was trained with " + optimizer +
+                  ", the plan uses " + plan.training->optimizer +
+                  "; start from its weights with --weights instead");
+    state = {meta.at("step"), meta.at("updates"), meta.at("blocks"), meta.at("seed"),
+             meta.at("shuffle")};
     optimizerFiles = meta.at("optimizer_files").get<std::vector<std::string>>();
   } catch (const json::exception &error) {
     throw Error((checkpoint / kTrainingFile).string() + " is damaged (" + error.what() +
@@ -271,7 +282,8 @@ TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
   setAll(executor, modelTensors(plan), fs::exists(index) ? checkpoint : checkpoint / kModelFile);
   if (optimizerFiles.size() != 1 || fs::path(optimizerFiles[0]).filename() != optimizerFiles[0])
     throw Error("checkpoint " + checkpoint.string() +
-                " has optimizer states of several ranks, which this version does not merge; resume it on as many ranks");
+                " has optimizer states of several ranks, which this version does not merge; resume "
+                "it on as many ranks");
   setAll(executor, optimizerTensors(plan), checkpoint / optimizerFiles[0]);
   return state;
 }

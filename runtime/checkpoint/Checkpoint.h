@@ -1,12 +1,14 @@
 //===- Checkpoint.h - Saving and resuming a training ----------------------===//
 //
 // DIR/step-N/ holds, after N steps:
-//   model.safetensors                      persistent parameters and buffers by FQN, or, above a size limit,
-//                                          model-0000i-of-0000n.safetensors and model.safetensors.index.json
+//   model.safetensors                      persistent parameters and buffers by FQN, or, above a
+//   size limit,
+//                                          model-0000i-of-0000n.safetensors and
+//                                          model.safetensors.index.json
 //   optimizer-0000r-of-0000n.safetensors   optimizer states of rank r as "slot/FQN"
 //   training.json                          step, updates, blocks consumed, seed
-// A folder appears under this name only when it is complete. Then links beside it, DIR/model.safetensors first, are
-// turned to its model files.
+// A folder appears under this name only when it is complete. Then links beside it,
+// DIR/model.safetensors first, are turned to its model files.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_RUNTIME_CHECKPOINT_CHECKPOINT_H
@@ -34,12 +36,13 @@ inline constexpr uint64_t kModelFileBytes = uint64_t(5) << 30;
 /// Creates the folder and makes sure that a checkpoint can be put there. Throws Error.
 void prepareSaving(const std::filesystem::path &folder);
 
-/// Writes DIR/step-N. On failure, a full disk for example, throws Error and leaves everything that was there.
-void saveCheckpoint(const std::filesystem::path &folder, Executor &executor, const TrainingState &state,
-                    uint64_t modelFileBytes = kModelFileBytes);
+/// Writes DIR/step-N. On failure, a full disk for example, throws Error and leaves everything that
+/// was there.
+void saveCheckpoint(const std::filesystem::path &folder, Executor &executor,
+                    const TrainingState &state, uint64_t modelFileBytes = kModelFileBytes);
 
-/// Loads the newest checkpoint of a folder, or the one that the folder is. Throws Error when it is not of this model
-/// and optimizer.
+/// Loads the newest checkpoint of a folder, or the one that the folder is. Throws Error when it is
+/// not of this model and optimizer.
 TrainingState loadCheckpoint(const std::filesystem::path &folder, Executor &executor);
 
 /// Writes the gradients of all parameters that have one, by FQN.

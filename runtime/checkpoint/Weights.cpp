@@ -39,11 +39,13 @@ std::vector<Wanted> wantedTensors(const plan::fb::PlanT &plan) {
 }
 
 void checkType(const Executor &executor, uint32_t tensor, std::optional<plan::fb::DType> dtype,
-               const std::vector<int64_t> &shape, const std::string &name, const std::string &source) {
+               const std::vector<int64_t> &shape, const std::string &name,
+               const std::string &source) {
   const plan::fb::TensorT &want = *executor.plan().tensors[tensor];
   if (dtype != want.dtype || shape != want.sizes)
-    throw Error(source + ": tensor '" + name + "' is " + (dtype ? std::string(plan::name(*dtype)) : "of another type") +
-                describe(shape) + ", the plan has " + describe(want.dtype, want.sizes));
+    throw Error(source + ": tensor '" + name + "' is " +
+                (dtype ? std::string(plan::name(*dtype)) : "of another type") + describe(shape) +
+                ", the plan has " + describe(want.dtype, want.sizes));
 }
 
 [[noreturn]] void failMissing(const std::string &source, const std::string &name) {
@@ -72,7 +74,8 @@ std::vector<std::byte> gather(std::span<const std::byte> record, const pt2::Weig
   std::vector<int64_t> index(weight.sizes.size(), 0);
   int64_t position = weight.storageOffset;
   for (size_t i = 0; i < count; ++i) {
-    std::copy_n(record.begin() + position * static_cast<int64_t>(width), width, values.begin() + static_cast<int64_t>(i * width));
+    std::copy_n(record.begin() + position * static_cast<int64_t>(width), width,
+                values.begin() + static_cast<int64_t>(i * width));
     for (size_t axis = index.size(); axis-- > 0;) {
       position += weight.strides[axis];
       if (++index[axis] < weight.sizes[axis])
@@ -87,9 +90,12 @@ std::vector<std::byte> gather(std::span<const std::byte> record, const pt2::Weig
 void loadFromArchive(Executor &executor, const fs::path &path, bool isThePlans) {
   const plan::fb::ArchiveT &expected = *executor.plan().archive;
   pt2::Archive archive = pt2::Archive::open(path);
-  if (isThePlans && (archive.fileBytes() != expected.bytes || archive.directoryDigest() != expected.directory_sha256))
-    throw Error(path.string() + " is not the archive that the plan was compiled from; compile the plan again, or give "
-                                "weights with --weights");
+  if (isThePlans && (archive.fileBytes() != expected.bytes ||
+                     archive.directoryDigest() != expected.directory_sha256))
+    throw Error(
+        path.string() +
+        " is not the archive that the plan was compiled from; compile the plan again, or give "
+        "weights with --weights");
   pt2::ExportedProgram program = pt2::ExportedProgram::load(archive);
   if (!program.hasWeights())
     throw Error(path.string() + " was exported without weights; give them with --weights");
@@ -104,23 +110,26 @@ void loadFromArchive(Executor &executor, const fs::path &path, bool isThePlans) 
     if (weight->isContiguous())
       executor.memory().copyIn(wanted.tensor, pt2::ExportedProgram::data(archive, *weight));
     else
-      executor.memory().copyIn(wanted.tensor, gather(pt2::ExportedProgram::record(archive, *weight), *weight));
+      executor.memory().copyIn(wanted.tensor,
+                               gather(pt2::ExportedProgram::record(archive, *weight), *weight));
   }
 }
 
 } // namespace
 
-void setFrom(Executor &executor, uint32_t tensor, const safetensors::TensorView &view, const std::string &name,
-             const std::string &source) {
+void setFrom(Executor &executor, uint32_t tensor, const safetensors::TensorView &view,
+             const std::string &name, const std::string &source) {
   const plan::fb::TensorT &want = *executor.plan().tensors[tensor];
   if (view.dtype != toSafetensors(want.dtype) || view.shape != want.sizes)
-    throw Error(source + ": tensor '" + name + "' is " + std::string(safetensors::name(view.dtype)) +
-                describe(view.shape) + ", the plan has " + std::string(safetensors::name(toSafetensors(want.dtype))) +
+    throw Error(source + ": tensor '" + name + "' is " +
+                std::string(safetensors::name(view.dtype)) + describe(view.shape) +
+                ", the plan has " + std::string(safetensors::name(toSafetensors(want.dtype))) +
                 describe(want.sizes));
   executor.memory().copyIn(tensor, view.bytes);
 }
 
-void loadWeights(Executor &executor, const fs::path &planPath, const std::optional<fs::path> &weights) {
+void loadWeights(Executor &executor, const fs::path &planPath,
+                 const std::optional<fs::path> &weights) {
   const plan::fb::ArchiveT &archive = *executor.plan().archive;
   if (weights) {
     if (!fs::exists(*weights))
@@ -132,7 +141,8 @@ void loadWeights(Executor &executor, const fs::path &planPath, const std::option
     return loadFromSafetensors(executor, *weights);
   }
   if (!archive.has_weights && !wantedTensors(executor.plan()).empty())
-    throw Error("the model was exported without weights; give them with --weights FILE or --weights DIR");
+    throw Error(
+        "the model was exported without weights; give them with --weights FILE or --weights DIR");
   fs::path folder = planPath.parent_path();
   std::vector<fs::path> places;
   if (!archive.relative_path.empty())
@@ -144,8 +154,8 @@ void loadWeights(Executor &executor, const fs::path &planPath, const std::option
   std::string tried;
   for (const fs::path &place : places)
     tried += (tried.empty() ? "" : ", ") + place.lexically_normal().string();
-  throw Error("the plan's archive '" + archive.file + "' with the model's weights is not at " + tried +
-              "; put it beside the plan or name it with --weights");
+  throw Error("the plan's archive '" + archive.file + "' with the model's weights is not at " +
+              tried + "; put it beside the plan or name it with --weights");
 }
 
 } // namespace regimen::runtime

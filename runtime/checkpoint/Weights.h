@@ -10,15 +10,17 @@
 
 namespace regimen::runtime {
 
-/// Gives every parameter and module buffer its value: from `weights` (a safetensors file, a folder of them as Hugging
-/// Face writes it, a .pt2 archive, or a folder with the plan's archive), else from the archive that the plan names,
-/// looked for at its relative path from `planPath` and beside it. Throws Error naming what is missing or does not fit.
+/// Gives every parameter and module buffer its value: from `weights` (a safetensors file, a folder
+/// of them as Hugging Face writes it, a .pt2 archive, or a folder with the plan's archive), else
+/// from the archive that the plan names, looked for at its relative path from `planPath` and beside
+/// it. Throws Error naming what is missing or does not fit.
 void loadWeights(Executor &executor, const std::filesystem::path &planPath,
                  const std::optional<std::filesystem::path> &weights);
 
-/// Sets a tensor of the plan from one of a file; `name` is for messages. Throws Error when type or shape differ.
-void setFrom(Executor &executor, uint32_t tensor, const safetensors::TensorView &view, const std::string &name,
-             const std::string &source);
+/// Sets a tensor of the plan from one of a file; `name` is for messages. Throws Error when type or
+/// shape differ.
+void setFrom(Executor &executor, uint32_t tensor, const safetensors::TensorView &view,
+             const std::string &name, const std::string &source);
 
 } // namespace regimen::runtime
 

@@ -7,7 +7,8 @@
 namespace regimen::runtime {
 namespace {
 
-/// SplitMix64: a counter-based generator, so that an epoch's order depends on the seed and the epoch alone.
+/// SplitMix64: a counter-based generator, so that an epoch's order depends on the seed and the
+/// epoch alone.
 uint64_t mix(uint64_t value) {
   value += 0x9E3779B97F4A7C15u;
   value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -31,7 +32,8 @@ std::vector<InputSpec> inputSpecs(const plan::fb::PlanT &plan, const plan::fb::P
   return specs;
 }
 
-BlockOrder::BlockOrder(uint64_t blocks, std::optional<uint64_t> shuffleSeed) : blocks(blocks), seed(shuffleSeed) {
+BlockOrder::BlockOrder(uint64_t blocks, std::optional<uint64_t> shuffleSeed)
+    : blocks(blocks), seed(shuffleSeed) {
   if (seed)
     permutation.resize(blocks);
 }

@@ -1,7 +1,8 @@
 //===- DataSource.h - Where micro-batches come from -----------------------===//
 //
-// Data is a sequence of blocks; a block is what one rank's micro-batch takes of every input. Sources know blocks by
-// number, BlockOrder says which block the k-th micro-batch of a training takes.
+// Data is a sequence of blocks; a block is what one rank's micro-batch takes of every input.
+// Sources know blocks by number, BlockOrder says which block the k-th micro-batch of a training
+// takes.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_RUNTIME_DATA_DATASOURCE_H
@@ -35,23 +36,27 @@ public:
   virtual ~DataSource() = default;
   /// Number of whole blocks, at least 1.
   virtual uint64_t blocks() const = 0;
-  /// Writes what block `block` (below blocks()) has for an input, contiguous, in the input's type. Any thread.
+  /// Writes what block `block` (below blocks()) has for an input, contiguous, in the input's type.
+  /// Any thread.
   virtual void load(uint64_t block, size_t input, std::span<std::byte> destination) const = 0;
 };
 
-/// Rows of the tensors of a safetensors file: an input of B rows takes rows [b B, (b+1) B) of the tensor of its name, a
-/// 0-d input element b. Inputs named in the file's metadata "constant" are passed whole. Throws Error when a tensor is
-/// missing, not an input, of another type or shape, shorter than a block, or when tensors disagree on the blocks.
-std::unique_ptr<DataSource> openSafetensorsData(const std::filesystem::path &path, std::vector<InputSpec> inputs);
+/// Rows of the tensors of a safetensors file: an input of B rows takes rows [b B, (b+1) B) of the
+/// tensor of its name, a 0-d input element b. Inputs named in the file's metadata "constant" are
+/// passed whole. Throws Error when a tensor is missing, not an input, of another type or shape,
+/// shorter than a block, or when tensors disagree on the blocks.
+std::unique_ptr<DataSource> openSafetensorsData(const std::filesystem::path &path,
+                                                std::vector<InputSpec> inputs);
 
 enum class Labels { Shifted, Same };
 
-/// Windows of a headerless stream of little-endian uint16 or uint32 tokens. An integer input [B, T] takes the B windows
-/// of T tokens that follow each other. The input whose name has "label" or "target" takes the same tokens, or those one
-/// later; attention masks are ones, position ids count from 0.
-/// `bits` is 16, 32 or 0: guess from the upper halves.
-std::unique_ptr<DataSource> openTokenData(const std::filesystem::path &path, std::vector<InputSpec> inputs,
-                                          Labels labels, unsigned bits);
+/// Windows of a headerless stream of little-endian uint16 or uint32 tokens. An integer input [B, T]
+/// takes the B windows of T tokens that follow each other. The input whose name has "label" or
+/// "target" takes the same tokens, or those one later; attention masks are ones, position ids count
+/// from 0. `bits` is 16, 32 or 0: guess from the upper halves.
+std::unique_ptr<DataSource> openTokenData(const std::filesystem::path &path,
+                                          std::vector<InputSpec> inputs, Labels labels,
+                                          unsigned bits);
 
 /// The order in which a training takes the blocks: round and round, or permuted anew in each epoch.
 class BlockOrder {

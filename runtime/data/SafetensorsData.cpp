@@ -27,8 +27,8 @@ public:
         fail("tensor '" + name + "' is not an input of the model; its inputs are " + inputNames());
     for (const std::string &name : constants)
       if (!names.contains(name))
-        fail("metadata 'constant' names '" + name + "', which is not an input of the model; its inputs are " +
-             inputNames());
+        fail("metadata 'constant' names '" + name +
+             "', which is not an input of the model; its inputs are " + inputNames());
     if (!blockCount)
       blockCount = 1;
   }
@@ -36,7 +36,8 @@ public:
   uint64_t blocks() const override { return *blockCount; }
   void load(uint64_t block, size_t input, std::span<std::byte> destination) const override {
     const Window &window = windows[input];
-    std::memcpy(destination.data(), window.bytes.data() + block * window.stride, destination.size());
+    std::memcpy(destination.data(), window.bytes.data() + block * window.stride,
+                destination.size());
   }
 
 private:
@@ -45,7 +46,9 @@ private:
     uint64_t stride; // bytes from block to block
   };
 
-  [[noreturn]] void fail(const std::string &what) const { throw Error("data file " + file.name() + ": " + what); }
+  [[noreturn]] void fail(const std::string &what) const {
+    throw Error("data file " + file.name() + ": " + what);
+  }
 
   std::string inputNames() const {
     std::string names;
@@ -70,10 +73,11 @@ private:
   void bind(const InputSpec &spec) {
     const safetensors::TensorView *view = file.find(spec.name);
     if (!view)
-      fail("there is no tensor for input '" + spec.name + "' (" + describe(spec.dtype, spec.sizes) + ")");
+      fail("there is no tensor for input '" + spec.name + "' (" + describe(spec.dtype, spec.sizes) +
+           ")");
     if (view->dtype != toSafetensors(spec.dtype))
-      fail("tensor '" + spec.name + "' is " + std::string(safetensors::name(view->dtype)) + ", the model takes " +
-           std::string(safetensors::name(toSafetensors(spec.dtype))));
+      fail("tensor '" + spec.name + "' is " + std::string(safetensors::name(view->dtype)) +
+           ", the model takes " + std::string(safetensors::name(toSafetensors(spec.dtype))));
     uint64_t bytes = plan::elementBytes(spec.dtype);
     for (int64_t size : spec.sizes)
       bytes *= static_cast<uint64_t>(size);
@@ -90,25 +94,29 @@ private:
     if (!scalar && (view->shape.size() != want.size() ||
                     !std::equal(want.begin() + 1, want.end(), view->shape.begin() + 1))) {
       std::string wanted = describe(want);
-      failShape(spec, *view, "[rows" + wanted.substr(std::min(wanted.find_first_of(",]"), wanted.size())));
+      failShape(spec, *view,
+                "[rows" + wanted.substr(std::min(wanted.find_first_of(",]"), wanted.size())));
     }
     int64_t rows = scalar ? 1 : view->shape[0];
     if (rows < want[0])
-      fail("tensor '" + spec.name + "' has " + std::to_string(rows) + " rows, one micro-batch needs " +
-           std::to_string(want[0]));
+      fail("tensor '" + spec.name + "' has " + std::to_string(rows) +
+           " rows, one micro-batch needs " + std::to_string(want[0]));
     if (want[0] == 0)
       fail("input '" + spec.name + "' of the model has no rows");
     uint64_t count = static_cast<uint64_t>(rows / want[0]);
     if (blockCount && *blockCount != count)
-      fail("tensor '" + spec.name + "' has " + std::to_string(count) + " micro-batches, tensor '" + blockCountFrom +
-           "' has " + std::to_string(*blockCount) + "; name inputs that are the same every step in metadata 'constant'");
+      fail("tensor '" + spec.name + "' has " + std::to_string(count) + " micro-batches, tensor '" +
+           blockCountFrom + "' has " + std::to_string(*blockCount) +
+           "; name inputs that are the same every step in metadata 'constant'");
     blockCount = count;
     blockCountFrom = spec.name;
     windows.push_back({view->bytes, bytes});
   }
 
-  [[noreturn]] void failShape(const InputSpec &spec, const safetensors::TensorView &view, const std::string &want) const {
-    fail("tensor '" + spec.name + "' has shape " + describe(view.shape) + ", the model takes " + want);
+  [[noreturn]] void failShape(const InputSpec &spec, const safetensors::TensorView &view,
+                              const std::string &want) const {
+    fail("tensor '" + spec.name + "' has shape " + describe(view.shape) + ", the model takes " +
+         want);
   }
 
   safetensors::File file;
@@ -121,7 +129,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<DataSource> openSafetensorsData(const std::filesystem::path &path, std::vector<InputSpec> inputs) {
+std::unique_ptr<DataSource> openSafetensorsData(const std::filesystem::path &path,
+                                                std::vector<InputSpec> inputs) {
   return std::make_unique<SafetensorsData>(path, std::move(inputs));
 }
 

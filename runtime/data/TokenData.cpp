@@ -16,14 +16,15 @@ constexpr size_t kProbe = 1 << 16;
 
 class TokenData : public DataSource {
 public:
-  TokenData(const std::filesystem::path &path, std::vector<InputSpec> inputs, Labels labels, unsigned bits)
+  TokenData(const std::filesystem::path &path, std::vector<InputSpec> inputs, Labels labels,
+            unsigned bits)
       : fileName(path.string()), file(MappedFile::open(path)), specs(std::move(inputs)) {
     wordBytes = (bits ? bits : guessBits()) / 8;
     if (wordBytes != 2 && wordBytes != 4)
       fail("tokens have 16 or 32 bits");
     if (file.bytes().size() % wordBytes != 0)
-      fail("its size of " + std::to_string(file.bytes().size()) + " bytes is not a whole number of " +
-           std::to_string(8 * wordBytes) + "-bit tokens");
+      fail("its size of " + std::to_string(file.bytes().size()) +
+           " bytes is not a whole number of " + std::to_string(8 * wordBytes) + "-bit tokens");
     uint64_t tokens = file.bytes().size() / wordBytes, last = 0;
     for (const InputSpec &spec : specs) {
       roles.push_back(roleOf(spec));
@@ -37,8 +38,9 @@ public:
     uint64_t needed = static_cast<uint64_t>(batch * length);
     blockCount = tokens > last ? (tokens - last) / needed : 0;
     if (blockCount == 0)
-      fail("it has " + std::to_string(tokens) + " tokens, one micro-batch of " + std::to_string(batch) + " windows of " +
-           std::to_string(length) + " needs " + std::to_string(needed + last));
+      fail("it has " + std::to_string(tokens) + " tokens, one micro-batch of " +
+           std::to_string(batch) + " windows of " + std::to_string(length) + " needs " +
+           std::to_string(needed + last));
   }
 
   uint64_t blocks() const override { return blockCount; }
@@ -53,10 +55,12 @@ public:
 private:
   enum class Role { Tokens, Labels, Mask, Positions };
 
-  [[noreturn]] void fail(const std::string &what) const { throw Error("token file " + fileName + ": " + what); }
+  [[noreturn]] void fail(const std::string &what) const {
+    throw Error("token file " + fileName + ": " + what);
+  }
 
-  /// Vocabularies are below 2^18, so the upper half of a 32-bit token is at most 3; text of 16-bit tokens has larger
-  /// ones at odd places.
+  /// Vocabularies are below 2^18, so the upper half of a 32-bit token is at most 3; text of 16-bit
+  /// tokens has larger ones at odd places.
   unsigned guessBits() const {
     std::span<const std::byte> bytes = file.bytes();
     if (bytes.size() % 4 != 0)
@@ -73,7 +77,8 @@ private:
 
   Role roleOf(const InputSpec &spec) {
     std::string name = spec.name;
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     auto has = [&](const char *part) { return name.find(part) != std::string::npos; };
     bool integer = spec.dtype == plan::fb::DType::I64 || spec.dtype == plan::fb::DType::I32;
     if (!integer || spec.sizes.empty() || spec.sizes.size() > 2)
@@ -82,7 +87,8 @@ private:
     if (has("position")) // may lack the batch axis
       return Role::Positions;
     if (spec.sizes.size() != 2)
-      fail("input '" + spec.name + "' (" + describe(spec.dtype, spec.sizes) + ") is not [batch, length]");
+      fail("input '" + spec.name + "' (" + describe(spec.dtype, spec.sizes) +
+           ") is not [batch, length]");
     if (length != 0 && (spec.sizes[0] != batch || spec.sizes[1] != length))
       fail("inputs of the model have different shapes; give their data with --data");
     batch = spec.sizes[0];
@@ -126,8 +132,9 @@ private:
 
 } // namespace
 
-std::unique_ptr<DataSource> openTokenData(const std::filesystem::path &path, std::vector<InputSpec> inputs,
-                                          Labels labels, unsigned bits) {
+std::unique_ptr<DataSource> openTokenData(const std::filesystem::path &path,
+                                          std::vector<InputSpec> inputs, Labels labels,
+                                          unsigned bits) {
   return std::make_unique<TokenData>(path, std::move(inputs), labels, bits);
 }
 

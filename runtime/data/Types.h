@@ -2,8 +2,8 @@
 #ifndef REGIMEN_RUNTIME_DATA_TYPES_H
 #define REGIMEN_RUNTIME_DATA_TYPES_H
 
-#include "formats/pt2/ExportedProgram.h"
 #include "formats/plan/Plan.h"
+#include "formats/pt2/ExportedProgram.h"
 #include "formats/safetensors/Safetensors.h"
 
 #include <optional>

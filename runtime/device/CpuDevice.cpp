@@ -35,7 +35,8 @@ public:
       if (mapped == MAP_FAILED)
         fail(name);
       memory = static_cast<std::byte *>(mapped);
-      // Huge pages would make untouched memory resident; a kernel without them refuses, which is as good.
+      // Huge pages would make untouched memory resident; a kernel without them refuses, which is as
+      // good.
       madvise(mapped, bytes, MADV_NOHUGEPAGE);
     }
     arenaStorage = c10::Storage(c10::Storage::use_byte_size_t(), bytes,
@@ -66,7 +67,8 @@ private:
     std::string why = std::strerror(errno);
     if (fd >= 0)
       close(fd);
-    throw Error("cannot allocate the arena '" + name + "' of " + std::to_string(size) + " bytes: " + why);
+    throw Error("cannot allocate the arena '" + name + "' of " + std::to_string(size) +
+                " bytes: " + why);
   }
 
   size_t size;
@@ -200,8 +202,8 @@ class CpuDevice : public Device {
 public:
   explicit CpuDevice(unsigned threads) {
     at::set_num_threads(static_cast<int>(threads));
-    // The settings under which PyTorch's own runs are reproducible. Filling fresh memory is for debugging only and
-    // would write every output twice.
+    // The settings under which PyTorch's own runs are reproducible. Filling fresh memory is for
+    // debugging only and would write every output twice.
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
     at::globalContext().setDeterministicFillUninitializedMemory(false);
   }
@@ -225,6 +227,8 @@ public:
 
 } // namespace
 
-std::unique_ptr<Device> createCpuDevice(unsigned threads) { return std::make_unique<CpuDevice>(threads); }
+std::unique_ptr<Device> createCpuDevice(unsigned threads) {
+  return std::make_unique<CpuDevice>(threads);
+}
 
 } // namespace regimen::runtime

@@ -12,15 +12,16 @@
 
 namespace regimen::runtime {
 
-/// One allocation in which the plan gives every buffer its offset. Zero-filled at creation; owned by whoever created
-/// it and valid until destroyed.
+/// One allocation in which the plan gives every buffer its offset. Zero-filled at creation; owned
+/// by whoever created it and valid until destroyed.
 class Arena {
 public:
   virtual ~Arena() = default;
   /// First byte, on the device; null when the arena is empty. Aligned to at least 64 bytes.
   virtual std::byte *data() const = 0;
   virtual size_t bytes() const = 0;
-  /// The storage that every tensor of this arena shares. It cannot be resized and does not own the memory.
+  /// The storage that every tensor of this arena shares. It cannot be resized and does not own the
+  /// memory.
   virtual const c10::Storage &storage() const = 0;
   /// Makes the arena read as zero again and gives its memory back to the system.
   virtual void clear() = 0;
@@ -46,7 +47,8 @@ public:
   virtual void wait(Event &event) = 0;
   /// Returns when everything on the queue is done; throws what a task threw.
   virtual void synchronize() = 0;
-  /// Skips the tasks that have not run yet, up to the next synchronize, and stops waiting for events.
+  /// Skips the tasks that have not run yet, up to the next synchronize, and stops waiting for
+  /// events.
   virtual void cancel() = 0;
 };
 
@@ -57,7 +59,8 @@ class Device {
 public:
   virtual ~Device() = default;
   virtual c10::Device torchDevice() const = 0;
-  /// An arena visible from outside as `regimen-arena:<name>`. Throws regimen::Error when there is no memory for it.
+  /// An arena visible from outside as `regimen-arena:<name>`. Throws regimen::Error when there is
+  /// no memory for it.
   virtual std::unique_ptr<Arena> createArena(const std::string &name, size_t bytes) = 0;
   /// A queue that holds up to `capacity` entries between two synchronizations.
   virtual std::unique_ptr<Queue> createQueue(QueueKind kind, size_t capacity) = 0;
@@ -67,7 +70,8 @@ public:
   virtual void copyToHost(void *destination, const void *source, size_t bytes) = 0;
 };
 
-/// The host CPU. Kernels run with `threads` threads, counted with the calling one, on the thread that calls this.
+/// The host CPU. Kernels run with `threads` threads, counted with the calling one, on the thread
+/// that calls this.
 std::unique_ptr<Device> createCpuDevice(unsigned threads);
 
 } // namespace regimen::runtime

@@ -21,7 +21,8 @@ struct Executor::Program {
     Event *event; // Record, Wait
     Task task;    // Call, LoadInput
   };
-  explicit Program(const plan::fb::PlanT &plan, const plan::fb::ProgramT &source) : source(source), touched(plan) {}
+  explicit Program(const plan::fb::PlanT &plan, const plan::fb::ProgramT &source)
+      : source(source), touched(plan) {}
 
   const plan::fb::ProgramT &source;
   std::vector<Step> steps;
@@ -43,9 +44,9 @@ Executor::Executor(const plan::fb::PlanT &plan, Device &device)
   }
   for (size_t lane = 0; lane < lanes.size(); ++lane)
     if (longest[lane] > 0)
-      lanes[lane] =
-          device.createQueue(lane == static_cast<size_t>(Lane::Compute) ? QueueKind::Inline : QueueKind::Concurrent,
-                             longest[lane]);
+      lanes[lane] = device.createQueue(
+          lane == static_cast<size_t>(Lane::Compute) ? QueueKind::Inline : QueueKind::Concurrent,
+          longest[lane]);
   KernelTable kernels;
   at::AutoDispatchBelowADInplaceOrView guard;
   for (size_t i = 0; i < plan.programs.size(); ++i)
@@ -66,7 +67,9 @@ std::string Executor::where(size_t program, size_t index) const {
     return text;
   const plan::fb::LocationT &location = *thePlan.locations[instruction.location];
   std::string detail = location.op;
-  auto add = [&](const std::string &part) { detail += (detail.empty() || part.empty() ? "" : ", ") + part; };
+  auto add = [&](const std::string &part) {
+    detail += (detail.empty() || part.empty() ? "" : ", ") + part;
+  };
   add(location.layer.empty() ? "" : "layer " + location.layer);
   add(location.file.empty() ? "" : location.file + ":" + std::to_string(location.line));
   return detail.empty() ? text : text + " (" + detail + ")";
@@ -81,7 +84,8 @@ void Executor::bind(size_t index, KernelTable &kernels) {
   bound->steps.reserve(source.instructions.size());
   for (size_t i = 0; i < source.instructions.size(); ++i) {
     const plan::fb::InstructionT &instruction = *source.instructions[i];
-    Program::Step step{instruction.body.type, lanes[static_cast<size_t>(instruction.lane)].get(), nullptr, {}};
+    Program::Step step{
+        instruction.body.type, lanes[static_cast<size_t>(instruction.lane)].get(), nullptr, {}};
     if (const plan::fb::RecordT *record = instruction.body.AsRecord())
       step.event = bound->events.at(record->event).get();
     else if (const plan::fb::WaitT *wait = instruction.body.AsWait())
@@ -102,7 +106,8 @@ Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTabl
       throw Error(where(program, index) + ": an input must be contiguous; compile the model again");
     bound.touched.addTensor(tensorIndex);
     return [this, &bound, program, index, input = load->input,
-            destination = std::span(static_cast<std::byte *>(tensor.mutable_data_ptr()), tensor.nbytes())] {
+            destination =
+                std::span(static_cast<std::byte *>(tensor.mutable_data_ptr()), tensor.nbytes())] {
       Clock::time_point begin = tracer ? Clock::now() : Clock::time_point();
       currentInputs->load(bound.source, input, destination);
       if (tracer)
@@ -111,7 +116,8 @@ Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTabl
   }
   const plan::fb::CallT *call = instruction.body.AsCall();
   if (!call)
-    throw Error(where(program, index) + " is of a kind that this runtime does not know; update Regimen");
+    throw Error(where(program, index) +
+                " is of a kind that this runtime does not know; update Regimen");
   for (const auto &argument : call->args) {
     if (argument->kind == plan::fb::ArgKind::Tensor)
       bound.touched.addTensor(argument->tensor);
@@ -205,7 +211,8 @@ void Executor::run(size_t index, const Hypers &hypers, InputLoader &inputs) {
 double Executor::scalar(size_t index) const {
   const at::Tensor &tensor = planMemory.tensors().at(index);
   if (tensor.numel() != 1)
-    throw Error("tensor " + std::to_string(index) + " of the plan is not a scalar; compile the model again");
+    throw Error("tensor " + std::to_string(index) +
+                " of the plan is not a scalar; compile the model again");
   at::AutoDispatchBelowADInplaceOrView guard;
   return tensor.item().toDouble();
 }

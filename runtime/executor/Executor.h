@@ -20,13 +20,14 @@ namespace regimen::runtime {
 class InputLoader {
 public:
   virtual ~InputLoader() = default;
-  /// Writes the current micro-batch of an input of the program, contiguous, to `destination`. Called from the copy
-  /// lane's thread while the program runs.
-  virtual void load(const plan::fb::ProgramT &program, size_t input, std::span<std::byte> destination) = 0;
+  /// Writes the current micro-batch of an input of the program, contiguous, to `destination`.
+  /// Called from the copy lane's thread while the program runs.
+  virtual void load(const plan::fb::ProgramT &program, size_t input,
+                    std::span<std::byte> destination) = 0;
 };
 
-/// Holds a plan's memory and everything bound to it, and executes its programs. Used from one thread; plan and device
-/// outlive it.
+/// Holds a plan's memory and everything bound to it, and executes its programs. Used from one
+/// thread; plan and device outlive it.
 class Executor {
 public:
   /// Allocates, binds all calls and embeds the constants; everything else is zero. Throws Error.
@@ -35,8 +36,8 @@ public:
 
   const plan::fb::PlanT &plan() const { return thePlan; }
   PlanMemory &memory() { return planMemory; }
-  /// Runs a program to its end. A kernel's failure is thrown as Error with the place in the model; the contents of the
-  /// tensors that the program writes are then undefined.
+  /// Runs a program to its end. A kernel's failure is thrown as Error with the place in the model;
+  /// the contents of the tensors that the program writes are then undefined.
   void run(size_t program, const Hypers &hypers, InputLoader &inputs);
   /// The value of a 0-d tensor.
   double scalar(size_t tensor) const;
@@ -46,7 +47,9 @@ public:
 
   /// Highest bytes touched in the device arenas so far.
   uint64_t measuredPeak() const { return planMemory.touched.total(plan::fb::MemorySpace::Device); }
-  uint64_t measuredHostPeak() const { return planMemory.touched.total(plan::fb::MemorySpace::Host); }
+  uint64_t measuredHostPeak() const {
+    return planMemory.touched.total(plan::fb::MemorySpace::Host);
+  }
   /// Peak of bytes that kernels took from outside the arenas.
   uint64_t unplannedBytes() const { return UnplannedMemory::peak(); }
   /// Results that kernels did not leave in place, over all runs.

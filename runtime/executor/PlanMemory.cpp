@@ -19,9 +19,11 @@ void keep(void *) {}
 at::Tensor overBytes(const void *values, size_t bytes, at::ScalarType type, at::IntArrayRef sizes) {
   auto *memory = const_cast<void *>(values);
   c10::Storage storage(c10::Storage::use_byte_size_t(), bytes,
-                       c10::DataPtr(memory, memory, &keep, c10::Device(c10::kCPU)), nullptr, /*resizable=*/false);
+                       c10::DataPtr(memory, memory, &keep, c10::Device(c10::kCPU)), nullptr,
+                       /*resizable=*/false);
   at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(
-      std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU), c10::scalarTypeToTypeMeta(type));
+      std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
+      c10::scalarTypeToTypeMeta(type));
   tensor.unsafeGetTensorImpl()->set_sizes_contiguous(sizes);
   return tensor;
 }
@@ -33,8 +35,10 @@ Extents::Extents(const plan::fb::PlanT &plan) : plan(&plan), ends(plan.arenas.si
 void Extents::addBuffer(size_t index) {
   const plan::fb::BufferT &buffer = *plan->buffers[index];
   // An arena is laid out in units of the alignment: the last buffer owns its padding.
-  uint64_t end = (buffer.offset + buffer.bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
-  ends[buffer.arena] = std::max(ends[buffer.arena], std::min<uint64_t>(end, plan->arenas[buffer.arena]->bytes));
+  uint64_t end =
+      (buffer.offset + buffer.bytes + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
+  ends[buffer.arena] =
+      std::max(ends[buffer.arena], std::min<uint64_t>(end, plan->arenas[buffer.arena]->bytes));
 }
 void Extents::addTensor(size_t tensor) { addBuffer(plan->tensors[tensor]->buffer); }
 void Extents::merge(const Extents &other) {
@@ -49,7 +53,8 @@ uint64_t Extents::total(plan::fb::MemorySpace space) const {
   return sum;
 }
 
-PlanMemory::PlanMemory(const plan::fb::PlanT &plan, Device &device) : touched(plan), plan(plan), device(device) {
+PlanMemory::PlanMemory(const plan::fb::PlanT &plan, Device &device)
+    : touched(plan), plan(plan), device(device) {
   UnplannedMemory::install();
   for (const auto &arena : plan.arenas) {
     arenas.push_back(device.createArena(arena->name, arena->bytes));
@@ -66,7 +71,8 @@ at::Tensor PlanMemory::makeTensor(size_t index) const {
   at::ScalarType type = scalarType(tensor.dtype);
   uint64_t position = buffer.offset + tensor.byte_offset, elementBytes = c10::elementSize(type);
   if (position % elementBytes != 0)
-    throw Error("tensor " + std::to_string(index) + " of the plan is not aligned to its elements; compile it again");
+    throw Error("tensor " + std::to_string(index) +
+                " of the plan is not aligned to its elements; compile it again");
   at::Tensor made = at::detail::make_tensor<c10::TensorImpl>(
       c10::Storage(arenas.at(buffer.arena)->storage()), c10::DispatchKeySet(c10::DispatchKey::CPU),
       c10::scalarTypeToTypeMeta(type));
@@ -88,8 +94,9 @@ void PlanMemory::clear() {
 void PlanMemory::copyIn(size_t index, std::span<const std::byte> values) {
   const at::Tensor &tensor = allTensors.at(index);
   if (values.size() != tensor.nbytes())
-    throw Error("tensor " + std::to_string(index) + " of the plan holds " + std::to_string(tensor.nbytes()) +
-                " bytes, " + std::to_string(values.size()) + " were given");
+    throw Error("tensor " + std::to_string(index) + " of the plan holds " +
+                std::to_string(tensor.nbytes()) + " bytes, " + std::to_string(values.size()) +
+                " were given");
   touched.addTensor(index);
   if (values.empty())
     return;

@@ -29,7 +29,8 @@ private:
   std::vector<uint64_t> ends;
 };
 
-/// Allocates the arenas of a plan and makes every tensor of it, once, over them. The plan outlives this.
+/// Allocates the arenas of a plan and makes every tensor of it, once, over them. The plan outlives
+/// this.
 class PlanMemory {
 public:
   PlanMemory(const plan::fb::PlanT &plan, Device &device);

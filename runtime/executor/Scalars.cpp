@@ -5,7 +5,8 @@
 
 namespace regimen::runtime {
 
-void evaluateScalars(const plan::fb::ProgramT &program, const Hypers &hypers, std::vector<double> &registers) {
+void evaluateScalars(const plan::fb::ProgramT &program, const Hypers &hypers,
+                     std::vector<double> &registers) {
   using plan::fb::ScalarKind;
   for (size_t i = 0; i < program.scalars.size(); ++i) {
     const plan::fb::ScalarOpT &op = *program.scalars[i];

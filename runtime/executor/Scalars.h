@@ -14,9 +14,10 @@ using GroupHypers = std::array<double, static_cast<size_t>(plan::fb::Hyper::MAX)
 /// By parameter group.
 using Hypers = std::vector<GroupHypers>;
 
-/// Computes the registers of a program in double precision, in order, as Python would. `registers` has the program's
-/// size already.
-void evaluateScalars(const plan::fb::ProgramT &program, const Hypers &hypers, std::vector<double> &registers);
+/// Computes the registers of a program in double precision, in order, as Python would. `registers`
+/// has the program's size already.
+void evaluateScalars(const plan::fb::ProgramT &program, const Hypers &hypers,
+                     std::vector<double> &registers);
 
 } // namespace regimen::runtime
 

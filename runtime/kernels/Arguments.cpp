@@ -72,8 +72,12 @@ public:
       return {c10::IValue(list), {}, {}};
     }
     case ArgKind::DType:
-      expect(type->kind() == c10::TypeKind::IntType || type->kind() == c10::TypeKind::ScalarTypeType);
-      return {c10::IValue(static_cast<int64_t>(scalarType(static_cast<plan::fb::DType>(argument.i)))), {}, {}};
+      expect(type->kind() == c10::TypeKind::IntType ||
+             type->kind() == c10::TypeKind::ScalarTypeType);
+      return {
+          c10::IValue(static_cast<int64_t>(scalarType(static_cast<plan::fb::DType>(argument.i)))),
+          {},
+          {}};
     case ArgKind::String:
       expect(type->kind() == c10::TypeKind::StringType);
       return {c10::IValue(argument.s), {}, {}};
@@ -89,8 +93,9 @@ private:
   }
 
   [[noreturn]] void fail(const std::string &what) {
-    throw Error(site.where + ": argument '" + schema.name() + "' (" + schema.type()->str() + ") of " +
-                site.kernel.name + " " + what + "; the plan was not made for this version of the runtime");
+    throw Error(site.where + ": argument '" + schema.name() + "' (" + schema.type()->str() +
+                ") of " + site.kernel.name + " " + what +
+                "; the plan was not made for this version of the runtime");
   }
   void expect(bool fits) {
     if (!fits)
@@ -163,7 +168,8 @@ private:
 
 } // namespace
 
-BoundArgument bindArgument(const CallSite &site, const plan::fb::ArgT &argument, const c10::Argument &schema) {
+BoundArgument bindArgument(const CallSite &site, const plan::fb::ArgT &argument,
+                           const c10::Argument &schema) {
   return Binder(site, argument, schema).bind();
 }
 

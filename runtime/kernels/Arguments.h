@@ -16,12 +16,14 @@ struct BoundArgument {
   c10::IValue value;
   /// Set when the value comes from a register at each run.
   std::optional<uint32_t> reg;
-  /// With `reg`: the wrapped number whose element takes the register's value, else the stack entry itself does.
+  /// With `reg`: the wrapped number whose element takes the register's value, else the stack entry
+  /// itself does.
   at::Tensor wrapped;
 };
 
 /// Throws Error when the argument's kind does not fit the schema's type.
-BoundArgument bindArgument(const CallSite &site, const plan::fb::ArgT &argument, const c10::Argument &schema);
+BoundArgument bindArgument(const CallSite &site, const plan::fb::ArgT &argument,
+                           const c10::Argument &schema);
 
 } // namespace regimen::runtime
 

@@ -78,7 +78,8 @@ public:
       plan.push_back({allocation.bytes, nullptr});
     for (size_t i = 0; i < recording->ordinals.size(); ++i)
       if (int64_t ordinal = recording->ordinals[i];
-          ordinal >= 0 && sameStrides(results[i].sizes(), recording->strides[i], results[i].strides()))
+          ordinal >= 0 &&
+          sameStrides(results[i].sizes(), recording->strides[i], results[i].strides()))
         plan[static_cast<size_t>(ordinal)].address = const_cast<void *>(resultPointers[i]);
     placeInScratch(recording->log, scratch.data(), scratch.size(), plan);
   }
@@ -104,15 +105,17 @@ private:
       }
       BoundArgument value = bindArgument(site, *site.call.args[given++], argument);
       if (value.reg)
-        patches.push_back({pattern.size(), *value.reg,
-                           value.wrapped.defined() ? value.wrapped.mutable_data_ptr<double>() : nullptr});
+        patches.push_back(
+            {pattern.size(), *value.reg,
+             value.wrapped.defined() ? value.wrapped.mutable_data_ptr<double>() : nullptr});
       pattern.push_back(std::move(value.value));
     }
     if (given != site.call.args.size())
-      fail("has " + std::to_string(site.call.args.size()) + " arguments, " + name + " takes " + std::to_string(given));
+      fail("has " + std::to_string(site.call.args.size()) + " arguments, " + name + " takes " +
+           std::to_string(given));
     if (mode == KernelMode::Out && bound != site.call.results.size())
-      fail("has " + std::to_string(site.call.results.size()) + " results, " + name + " has " + std::to_string(bound) +
-           " out arguments");
+      fail("has " + std::to_string(site.call.results.size()) + " results, " + name + " has " +
+           std::to_string(bound) + " out arguments");
     if (mode == KernelMode::InPlace && !site.call.results.empty())
       fail("has results, which a kernel in place cannot have");
     for (uint32_t result : site.call.results)
@@ -123,7 +126,9 @@ private:
   std::string describe(const CallSite &site) const {
     std::ostringstream text;
     text << name;
-    auto tensor = [&](const at::Tensor &t) { text << ' ' << t.scalar_type() << t.sizes() << t.strides(); };
+    auto tensor = [&](const at::Tensor &t) {
+      text << ' ' << t.scalar_type() << t.sizes() << t.strides();
+    };
     for (const c10::IValue &value : pattern) {
       if (value.isTensor()) {
         tensor(value.toTensor());
@@ -154,7 +159,8 @@ private:
     op.callBoxed(stack);
   }
 
-  /// Calls `visit(i, tensor)` for the defined tensors that the kernel returned, in order; returns their number.
+  /// Calls `visit(i, tensor)` for the defined tensors that the kernel returned, in order; returns
+  /// their number.
   template <typename Visit> size_t forReturned(Visit visit) {
     size_t i = 0;
     auto one = [&](const at::Tensor &tensor) {
@@ -187,7 +193,8 @@ private:
       result.copy_(tensor.is_alias_of(result) ? tensor.clone() : tensor);
     });
     if (returned != results.size())
-      fail("has " + std::to_string(results.size()) + " results, " + name + " returned " + std::to_string(returned));
+      fail("has " + std::to_string(results.size()) + " results, " + name + " returned " +
+           std::to_string(returned));
   }
 
   /// An out argument of the wrong size would have been resized: a fault of the plan.
@@ -210,7 +217,8 @@ private:
       forReturned([&](size_t i, const at::Tensor &tensor) {
         int64_t ordinal = -1;
         for (size_t n = 0; n < recorder.log().size(); ++n)
-          if (recorder.log()[n].address == tensor.const_data_ptr() && recorder.log()[n].bytes == tensor.nbytes())
+          if (recorder.log()[n].address == tensor.const_data_ptr() &&
+              recorder.log()[n].bytes == tensor.nbytes())
             ordinal = static_cast<int64_t>(n);
         recording->ordinals.push_back(ordinal);
         recording->strides.push_back(tensor.strides().vec());
@@ -233,9 +241,9 @@ private:
   }
   [[noreturn]] void mismatch(size_t i, const at::Tensor &tensor) const {
     std::ostringstream text;
-    text << where << ": result " << i << " of " << name << " is " << tensor.scalar_type() << tensor.sizes()
-         << ", the plan has " << results[i].scalar_type() << at::IntArrayRef(resultSizes[i])
-         << " for it; compile the model again with this version";
+    text << where << ": result " << i << " of " << name << " is " << tensor.scalar_type()
+         << tensor.sizes() << ", the plan has " << results[i].scalar_type()
+         << at::IntArrayRef(resultSizes[i]) << " for it; compile the model again with this version";
     throw Error(text.str());
   }
 

@@ -13,7 +13,8 @@ namespace regimen::runtime {
 /// What one call with given operand types allocates; shared by all calls alike.
 struct CallRecording {
   AllocationLog log;
-  /// Per result: its ordinal in the log, or -1 if it is not a fresh allocation of exactly the result's bytes.
+  /// Per result: its ordinal in the log, or -1 if it is not a fresh allocation of exactly the
+  /// result's bytes.
   std::vector<int64_t> ordinals;
   /// Per result: the strides that the kernel gives it.
   std::vector<std::vector<int64_t>> strides;

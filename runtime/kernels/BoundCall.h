@@ -23,8 +23,8 @@ class BoundCall {
 public:
   virtual ~BoundCall() = default;
   virtual void run(Registers registers) = 0;
-  /// Learns which allocations the call makes, by running it. Called once, before the arenas get their contents, which
-  /// it may change.
+  /// Learns which allocations the call makes, by running it. Called once, before the arenas get
+  /// their contents, which it may change.
   virtual void prepare() {}
   /// Results that a run had to copy into place because the kernel did not leave them there.
   virtual uint64_t copiedResults() const { return 0; }
@@ -38,7 +38,8 @@ struct CallSite {
   const std::vector<at::Tensor> &tensors;
   /// The call's scratch buffer; empty if it has none.
   std::span<std::byte> scratch;
-  /// Where the call is, for messages: "instruction 12 of micro_step (aten.linear, layer h.0.mlp, model.py:33)".
+  /// Where the call is, for messages: "instruction 12 of micro_step (aten.linear, layer h.0.mlp,
+  /// model.py:33)".
   std::string where;
 };
 

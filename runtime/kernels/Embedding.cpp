@@ -16,17 +16,18 @@ namespace {
 constexpr int64_t kGrain = 1024;
 
 template <typename Element, typename Index>
-void addRows(const at::Tensor &grad, const at::Tensor &indices, int64_t padding, const at::Tensor &table,
-             const std::string &where) {
+void addRows(const at::Tensor &grad, const at::Tensor &indices, int64_t padding,
+             const at::Tensor &table, const std::string &where) {
   const auto *rows = grad.const_data_ptr<Element>();
   const auto *index = indices.const_data_ptr<Index>();
   auto *out = table.mutable_data_ptr<Element>();
   const int64_t count = indices.numel(), height = table.size(0), width = table.size(1);
   std::atomic<bool> outside{false};
-  // Each thread owns a range of the table's rows and sees all indices in order, so the order of additions to a row
-  // does not depend on the threads.
+  // Each thread owns a range of the table's rows and sees all indices in order, so the order of
+  // additions to a row does not depend on the threads.
   at::parallel_for(0, height, kGrain, [&](int64_t begin, int64_t end) {
-    std::memset(static_cast<void *>(out + begin * width), 0, sizeof(Element) * static_cast<size_t>((end - begin) * width));
+    std::memset(static_cast<void *>(out + begin * width), 0,
+                sizeof(Element) * static_cast<size_t>((end - begin) * width));
     for (int64_t i = 0; i < count; ++i) {
       int64_t row = index[i];
       if (row < 0 || row >= height) {
@@ -42,19 +43,21 @@ void addRows(const at::Tensor &grad, const at::Tensor &indices, int64_t padding,
     }
   });
   if (outside)
-    throw Error(where + ": an index is outside the embedding table of " + std::to_string(height) + " rows");
+    throw Error(where + ": an index is outside the embedding table of " + std::to_string(height) +
+                " rows");
 }
 
 } // namespace
 
 std::unique_ptr<BoundCall> bindEmbeddingBackward(const OwnOperands &operands) {
   operands.expectCounts(5, 1);
-  const at::Tensor &grad = operands.tensor(0), &indices = operands.tensor(1), &table = operands.result(0);
+  const at::Tensor &grad = operands.tensor(0), &indices = operands.tensor(1),
+                   &table = operands.result(0);
   int64_t padding = operands.integer(3);
   if (operands.integer(4))
     operands.fail("does not scale gradients by frequency");
-  if (table.dim() != 2 || table.size(0) != operands.integer(2) || grad.numel() != indices.numel() * table.size(1) ||
-      grad.scalar_type() != table.scalar_type())
+  if (table.dim() != 2 || table.size(0) != operands.integer(2) ||
+      grad.numel() != indices.numel() * table.size(1) || grad.scalar_type() != table.scalar_type())
     operands.fail("has operands that do not fit each other");
   if (!grad.is_contiguous() || !indices.is_contiguous() || !table.is_contiguous())
     operands.fail("needs contiguous operands");
@@ -62,9 +65,8 @@ std::unique_ptr<BoundCall> bindEmbeddingBackward(const OwnOperands &operands) {
   if (!wide && indices.scalar_type() != at::kInt)
     operands.fail("needs integer indices");
   auto make = [&](auto function) {
-    return makeCall([function, grad, indices, padding, table, where = operands.callSite().where](Registers) {
-      function(grad, indices, padding, table, where);
-    });
+    return makeCall([function, grad, indices, padding, table, where = operands.callSite().where](
+                        Registers) { function(grad, indices, padding, table, where); });
   };
   if (grad.scalar_type() == at::kFloat)
     return wide ? make(&addRows<float, int64_t>) : make(&addRows<float, int32_t>);

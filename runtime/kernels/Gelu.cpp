@@ -1,7 +1,8 @@
 //===- Gelu.cpp - tanh-approximated GELU and its gradient -----------------===//
 //
-// gelu(x) = x/2 (1 + tanh u) = x s(2u) with u = sqrt(2/pi) (x + 0.044715 x^3) and s the logistic function. The latter
-// form needs one exponential, loses nothing to cancellation for negative x, and vectorises.
+// gelu(x) = x/2 (1 + tanh u) = x s(2u) with u = sqrt(2/pi) (x + 0.044715 x^3) and s the logistic
+// function. The latter form needs one exponential, loses nothing to cancellation for negative x,
+// and vectorises.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/kernels/OwnKernels.h"
@@ -25,7 +26,8 @@ constexpr float kCubic = 0.044715f;
 /// exp(z) for z above this makes s(-z) smaller than any normal number: zero.
 constexpr float kLargest = 87.5f;
 
-/// exp(z) for z <= kLargest, with an error below 1.5 units in the last place; 0 below -87; NaN for NaN.
+/// exp(z) for z <= kLargest, with an error below 1.5 units in the last place; 0 below -87; NaN for
+/// NaN.
 REGIMEN_SIMD_LOOP float exponential(float z) {
   constexpr float log2e = 1.44269504088896341f, ln2High = 0.693359375f, ln2Low = -2.12194440e-4f;
   constexpr float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer in the low bits
@@ -63,7 +65,8 @@ REGIMEN_SIMD_LOOP float geluGradient(float grad, float x) {
 }
 
 struct Forward {
-  template <typename Element> REGIMEN_SIMD_LOOP void run(const Element *x, Element *y, int64_t count) {
+  template <typename Element>
+  REGIMEN_SIMD_LOOP void run(const Element *x, Element *y, int64_t count) {
     for (int64_t i = 0; i < count; ++i)
       y[i] = static_cast<Element>(geluOf(static_cast<float>(x[i])));
   }
@@ -73,7 +76,8 @@ struct Backward {
   template <typename Element>
   REGIMEN_SIMD_LOOP void run(const Element *grad, const Element *x, Element *out, int64_t count) {
     for (int64_t i = 0; i < count; ++i)
-      out[i] = static_cast<Element>(geluGradient(static_cast<float>(grad[i]), static_cast<float>(x[i])));
+      out[i] =
+          static_cast<Element>(geluGradient(static_cast<float>(grad[i]), static_cast<float>(x[i])));
   }
 };
 
@@ -85,7 +89,8 @@ template <typename Element> void forward(const at::Tensor &x, const at::Tensor &
   });
 }
 
-template <typename Element> void backward(const at::Tensor &grad, const at::Tensor &x, const at::Tensor &dx) {
+template <typename Element>
+void backward(const at::Tensor &grad, const at::Tensor &x, const at::Tensor &dx) {
   const auto *gradIn = grad.const_data_ptr<Element>();
   const auto *in = x.const_data_ptr<Element>();
   auto *out = dx.mutable_data_ptr<Element>();

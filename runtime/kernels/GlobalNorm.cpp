@@ -20,7 +20,8 @@ constexpr int64_t kGrain = 1 << 16;
 constexpr int kLanes = 32;
 
 struct Squares {
-  /// Writes the squares, exact in double, and returns the largest; NaN or infinity give one of both.
+  /// Writes the squares, exact in double, and returns the largest; NaN or infinity give one of
+  /// both.
   REGIMEN_SIMD_LOOP double run(const float *values, double *squares, int64_t count) {
     double largest[kLanes] = {}, check[kLanes] = {};
     int64_t i = 0;
@@ -47,8 +48,8 @@ struct Squares {
 };
 
 struct Extract {
-  /// Takes from each value its multiple of the unit (nearest), where `shifter` is 1.5 * 2^52 units; returns the sum of
-  /// what was taken, exact, and in `rest` the largest magnitude that is left.
+  /// Takes from each value its multiple of the unit (nearest), where `shifter` is 1.5 * 2^52 units;
+  /// returns the sum of what was taken, exact, and in `rest` the largest magnitude that is left.
   REGIMEN_SIMD_LOOP double run(double *values, int64_t count, double shifter, double *rest) {
     double sums[kLanes] = {}, left[kLanes] = {};
     int64_t i = 0;
@@ -90,11 +91,13 @@ void SumOfSquares::addBlock(const float *values, int64_t count) {
     return;
   }
   while (largest > 0.0) {
-    // The limb whose range [unit, 2^40 units) holds the largest value. Values are below 2^40 units, 2048 of them below
-    // 2^51, so their sum is exact; what is left is at most half a unit and belongs to lower limbs.
+    // The limb whose range [unit, 2^40 units) holds the largest value. Values are below 2^40 units,
+    // 2048 of them below 2^51, so their sum is exact; what is left is at most half a unit and
+    // belongs to lower limbs.
     int limb = std::clamp((std::ilogb(largest) - kLowest) / kLimbBits, 0, kLimbs - 1);
     int unit = kLowest + limb * kLimbBits;
-    double sum = Simd<Extract>::run(static_cast<double *>(squares), count, std::ldexp(1.5, unit + 52), &largest);
+    double sum = Simd<Extract>::run(static_cast<double *>(squares), count,
+                                    std::ldexp(1.5, unit + 52), &largest);
     limbs[static_cast<size_t>(limb)] += static_cast<int64_t>(std::ldexp(sum, -unit));
   }
 }

@@ -9,19 +9,22 @@
 
 namespace regimen::runtime {
 
-/// The sum of squares of fp32 numbers as one wide fixed-point number. It is exact, so its value depends neither on the
-/// order of elements nor on how they are spread over calls, threads and ranks.
+/// The sum of squares of fp32 numbers as one wide fixed-point number. It is exact, so its value
+/// depends neither on the order of elements nor on how they are spread over calls, threads and
+/// ranks.
 class SumOfSquares {
 public:
   void add(const float *values, int64_t count);
   /// Elements of a tensor of f32, f16 or bf16 with any strides; several threads for large ones.
   void add(const at::Tensor &tensor);
   void merge(const SumOfSquares &other);
-  /// The square root of the sum, rounded to fp32. Infinity and NaN among the elements propagate as in PyTorch's norm.
+  /// The square root of the sum, rounded to fp32. Infinity and NaN among the elements propagate as
+  /// in PyTorch's norm.
   float root() const;
 
 private:
-  /// Limb i counts units of 2^(kLowest + i * kLimbBits). Squares of fp32 numbers are multiples of 2^-298 below 2^256.
+  /// Limb i counts units of 2^(kLowest + i * kLimbBits). Squares of fp32 numbers are multiples of
+  /// 2^-298 below 2^256.
   static constexpr int kLowest = -300, kLimbBits = 40, kLimbs = 14;
   /// Elements whose parts of one limb's range add up without rounding in a double.
   static constexpr int64_t kBlock = 2048;

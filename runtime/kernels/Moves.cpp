@@ -8,10 +8,11 @@ namespace {
 
 /// Zeros `whole` and copies `grad` into `window`, a view of it.
 std::unique_ptr<BoundCall> scatterWindow(at::Tensor grad, at::Tensor whole, at::Tensor window) {
-  return makeCall([grad = std::move(grad), whole = std::move(whole), window = std::move(window)](Registers) {
-    whole.zero_();
-    window.copy_(grad);
-  });
+  return makeCall(
+      [grad = std::move(grad), whole = std::move(whole), window = std::move(window)](Registers) {
+        whole.zero_();
+        window.copy_(grad);
+      });
 }
 
 int64_t axisOf(const OwnOperands &operands, size_t argument, const at::Tensor &whole) {
@@ -23,7 +24,8 @@ int64_t axisOf(const OwnOperands &operands, size_t argument, const at::Tensor &w
   return axis;
 }
 
-void expectSizes(const OwnOperands &operands, at::IntArrayRef have, at::IntArrayRef want, const char *what) {
+void expectSizes(const OwnOperands &operands, at::IntArrayRef have, at::IntArrayRef want,
+                 const char *what) {
   if (have != want)
     operands.fail(std::string("has ") + what + " of another shape than the plan declares");
 }
@@ -67,9 +69,8 @@ std::unique_ptr<BoundCall> bindCopy(const OwnOperands &operands) {
 
 std::unique_ptr<BoundCall> bindFill(const OwnOperands &operands) {
   operands.expectCounts(1, 1);
-  return makeCall([value = operands.number(0), destination = operands.result(0)](Registers registers) {
-    destination.fill_(value.get(registers));
-  });
+  return makeCall([value = operands.number(0), destination = operands.result(0)](
+                      Registers registers) { destination.fill_(value.get(registers)); });
 }
 
 } // namespace regimen::runtime

@@ -43,14 +43,16 @@ void OwnOperands::fail(const std::string &what) const {
 
 void OwnOperands::expectCounts(size_t arguments, size_t results) const {
   if (site.call.args.size() != arguments || site.call.results.size() != results)
-    fail("takes " + std::to_string(arguments) + " arguments and " + std::to_string(results) + " results, got " +
-         std::to_string(site.call.args.size()) + " and " + std::to_string(site.call.results.size()));
+    fail("takes " + std::to_string(arguments) + " arguments and " + std::to_string(results) +
+         " results, got " + std::to_string(site.call.args.size()) + " and " +
+         std::to_string(site.call.results.size()));
 }
 
 const plan::fb::ArgT &OwnOperands::argument(size_t i, std::initializer_list<ArgKind> kinds) const {
   const plan::fb::ArgT &arg = *site.call.args.at(i);
   if (std::find(kinds.begin(), kinds.end(), arg.kind) == kinds.end())
-    fail("cannot take a " + std::string(plan::fb::EnumNameArgKind(arg.kind)) + " as argument " + std::to_string(i));
+    fail("cannot take a " + std::string(plan::fb::EnumNameArgKind(arg.kind)) + " as argument " +
+         std::to_string(i));
   return arg;
 }
 
@@ -74,23 +76,27 @@ int64_t OwnOperands::integerOr(size_t i, int64_t otherwise) const {
   return kind == ArgKind::None || kind == ArgKind::Default ? otherwise : integer(i);
 }
 
-std::vector<int64_t> OwnOperands::integers(size_t i) const { return argument(i, {ArgKind::IntList}).ints; }
+std::vector<int64_t> OwnOperands::integers(size_t i) const {
+  return argument(i, {ArgKind::IntList}).ints;
+}
 
 OwnOperands::Number OwnOperands::number(size_t i) const {
   const plan::fb::ArgT &arg =
-      argument(i, {ArgKind::Int, ArgKind::Float, ArgKind::Bool, ArgKind::ScalarInt, ArgKind::ScalarFloat,
-                   ArgKind::ScalarBool, ArgKind::ScalarRegister});
+      argument(i, {ArgKind::Int, ArgKind::Float, ArgKind::Bool, ArgKind::ScalarInt,
+                   ArgKind::ScalarFloat, ArgKind::ScalarBool, ArgKind::ScalarRegister});
   switch (arg.kind) {
   case ArgKind::ScalarRegister:
-    return {0.0, true, static_cast<uint32_t>(arg.i)};
+    return {at::Scalar(0.0), static_cast<uint32_t>(arg.i)};
   case ArgKind::Float:
   case ArgKind::ScalarFloat:
-    return {arg.f, false, 0};
+    return {at::Scalar(arg.f), std::nullopt};
   default:
-    return {static_cast<double>(arg.i), false, 0};
+    return {at::Scalar(arg.i), std::nullopt};
   }
 }
 
-const at::Tensor &OwnOperands::result(size_t i) const { return site.tensors.at(site.call.results.at(i)); }
+const at::Tensor &OwnOperands::result(size_t i) const {
+  return site.tensors.at(site.call.results.at(i));
+}
 
 } // namespace regimen::runtime

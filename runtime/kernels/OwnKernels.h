@@ -1,7 +1,7 @@
 //===- OwnKernels.h - The runtime's own kernels ---------------------------===//
 //
-// Used where ATen's kernel copies, is slow, or does not exist. Arguments stand in the order of the ATen operator that
-// a kernel replaces, then come the results.
+// Used where ATen's kernel copies, is slow, or does not exist. Arguments stand in the order of the
+// ATen operator that a kernel replaces, then come the results.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_RUNTIME_KERNELS_OWNKERNELS_H
@@ -9,11 +9,13 @@
 
 #include "runtime/kernels/BoundCall.h"
 
+#include <optional>
 #include <string_view>
 
 namespace regimen::runtime {
 
-/// Typed access to the operands of a call. Every accessor throws Error when the plan has something else there.
+/// Typed access to the operands of a call. Every accessor throws Error when the plan has something
+/// else there.
 class OwnOperands {
 public:
   explicit OwnOperands(const CallSite &site) : site(site) {}
@@ -31,10 +33,9 @@ public:
 
   /// A number that may come from a register.
   struct Number {
-    double value;
-    bool fromRegister;
-    uint32_t reg;
-    double get(Registers registers) const { return fromRegister ? registers[reg] : value; }
+    at::Scalar value;
+    std::optional<uint32_t> reg;
+    at::Scalar get(Registers registers) const { return reg ? at::Scalar(registers[*reg]) : value; }
   };
   Number number(size_t argument) const;
 
@@ -45,12 +46,15 @@ private:
 
 using OwnKernelFactory = std::unique_ptr<BoundCall> (*)(const OwnOperands &);
 
-// The kernels. Each is a function of its operands alone; none depends on addresses or on the number of threads.
+// The kernels. Each is a function of its operands alone; none depends on addresses or on the number
+// of threads.
 
-/// global_norm(Tensor[] gradients) -> f32 0-d: the 2-norm of all elements together. See GlobalNorm.h.
+/// global_norm(Tensor[] gradients) -> f32 0-d: the 2-norm of all elements together. See
+/// GlobalNorm.h.
 std::unique_ptr<BoundCall> bindGlobalNorm(const OwnOperands &operands);
-/// embedding_backward(grad, indices, num_weights, padding_idx, scale_grad_by_freq) -> gradient of the table: zeros,
-/// then the rows of grad added in the order of indices, as at::embedding_dense_backward's bits.
+/// embedding_backward(grad, indices, num_weights, padding_idx, scale_grad_by_freq) -> gradient of
+/// the table: zeros, then the rows of grad added in the order of indices, as
+/// at::embedding_dense_backward's bits.
 std::unique_ptr<BoundCall> bindEmbeddingBackward(const OwnOperands &operands);
 /// gelu_tanh(x) -> gelu(x, approximate='tanh'), contiguous f32 or bf16.
 std::unique_ptr<BoundCall> bindGeluTanh(const OwnOperands &operands);

@@ -27,14 +27,16 @@ struct Header {
 };
 static_assert(sizeof(Header) <= kAlignment);
 
-Header *headerOf(void *pointer) { return reinterpret_cast<Header *>(static_cast<std::byte *>(pointer) - kAlignment); }
+Header *headerOf(void *pointer) {
+  return reinterpret_cast<Header *>(static_cast<std::byte *>(pointer) - kAlignment);
+}
 
 void keep(void *) {}
 
 } // namespace
 
-/// c10 keeps one allocator per device type for the whole process, and blocks may be freed after any executor is gone,
-/// so the one instance is never destroyed.
+/// c10 keeps one allocator per device type for the whole process, and blocks may be freed after any
+/// executor is gone, so the one instance is never destroyed.
 class PlannedAllocator final : public c10::Allocator {
 public:
   static PlannedAllocator &instance() {
@@ -81,11 +83,13 @@ public:
 
   void addRange(const void *begin, size_t bytes) {
     std::unique_lock lock(rangesMutex);
-    ranges.push_back({static_cast<const std::byte *>(begin), static_cast<const std::byte *>(begin) + bytes});
+    ranges.push_back(
+        {static_cast<const std::byte *>(begin), static_cast<const std::byte *>(begin) + bytes});
   }
   void removeRange(const void *begin) {
     std::unique_lock lock(rangesMutex);
-    auto found = std::find_if(ranges.begin(), ranges.end(), [&](const Range &range) { return range.begin == begin; });
+    auto found = std::find_if(ranges.begin(), ranges.end(),
+                              [&](const Range &range) { return range.begin == begin; });
     if (found != ranges.end())
       ranges.erase(found);
   }
@@ -106,7 +110,9 @@ private:
     const std::byte *begin, *end;
   };
 
-  PlannedAllocator() : below(c10::GetAllocator(c10::kCPU)) { c10::SetAllocator(c10::kCPU, this, /*priority=*/1); }
+  PlannedAllocator() : below(c10::GetAllocator(c10::kCPU)) {
+    c10::SetAllocator(c10::kCPU, this, /*priority=*/1);
+  }
 
   static void release(void *pointer) {
     if (!pointer)
@@ -142,7 +148,9 @@ AllocationRecorder::AllocationRecorder() : id(PlannedAllocator::nextRecorderId()
 }
 AllocationRecorder::~AllocationRecorder() { PlannedAllocator::recorder = nullptr; }
 
-AllocationReplay::AllocationReplay(const AllocationPlan &plan) : plan(plan) { PlannedAllocator::replay = this; }
+AllocationReplay::AllocationReplay(const AllocationPlan &plan) : plan(plan) {
+  PlannedAllocator::replay = this;
+}
 AllocationReplay::~AllocationReplay() { PlannedAllocator::replay = nullptr; }
 
 PlannedRange::PlannedRange(const void *begin, size_t bytes) : begin(begin) {
@@ -155,7 +163,8 @@ void UnplannedMemory::setCounting(bool on) { PlannedAllocator::instance().counti
 size_t UnplannedMemory::peak() { return PlannedAllocator::instance().mostLive.load(); }
 void UnplannedMemory::resetPeak() { PlannedAllocator::instance().mostLive.store(0); }
 
-void placeInScratch(const AllocationLog &log, std::byte *scratch, size_t scratchBytes, AllocationPlan &planned) {
+void placeInScratch(const AllocationLog &log, std::byte *scratch, size_t scratchBytes,
+                    AllocationPlan &planned) {
   struct Placed {
     size_t begin, end;
     uint32_t allocated, freed;
@@ -169,7 +178,8 @@ void placeInScratch(const AllocationLog &log, std::byte *scratch, size_t scratch
     for (const Placed &other : placed)
       if (other.allocated < log[n].freed && log[n].allocated < other.freed)
         neighbours.push_back(other);
-    std::sort(neighbours.begin(), neighbours.end(), [](const Placed &a, const Placed &b) { return a.begin < b.begin; });
+    std::sort(neighbours.begin(), neighbours.end(),
+              [](const Placed &a, const Placed &b) { return a.begin < b.begin; });
     size_t offset = 0;
     for (const Placed &other : neighbours) {
       if (offset + log[n].bytes <= other.begin)

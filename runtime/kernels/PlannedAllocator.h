@@ -1,8 +1,9 @@
 //===- PlannedAllocator.h - Serves a call's allocations from the plan -----===//
 //
-// Many ATen kernels allocate their results and temporaries themselves. For a given call the sequence of allocations on
-// the calling thread is always the same, so it is recorded once, at plan load, and replayed: the n-th allocation of the
-// call gets the n-th planned address. What does not match falls to the allocator below and is counted.
+// Many ATen kernels allocate their results and temporaries themselves. For a given call the
+// sequence of allocations on the calling thread is always the same, so it is recorded once, at plan
+// load, and replayed: the n-th allocation of the call gets the n-th planned address. What does not
+// match falls to the allocator below and is counted.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_RUNTIME_KERNELS_PLANNEDALLOCATOR_H
@@ -72,11 +73,12 @@ private:
   const void *begin;
 };
 
-/// Bytes that kernels took from outside the arenas while counting was on, on all threads. The allocator is the
-/// process's, so these figures are too.
+/// Bytes that kernels took from outside the arenas while counting was on, on all threads. The
+/// allocator is the process's, so these figures are too.
 class UnplannedMemory {
 public:
-  /// Installs the planned allocator as PyTorch's CPU allocator, once; every other class here needs it.
+  /// Installs the planned allocator as PyTorch's CPU allocator, once; every other class here needs
+  /// it.
   static void install();
   static void setCounting(bool on);
   /// Largest number of bytes alive at once.
@@ -84,9 +86,11 @@ public:
   static void resetPeak();
 };
 
-/// Gives each allocation of a log that is not a result (`planned[n].address` still null) a place in `scratch` where it
-/// does not meet another that lives at the same time; what does not fit keeps its null address.
-void placeInScratch(const AllocationLog &log, std::byte *scratch, size_t scratchBytes, AllocationPlan &planned);
+/// Gives each allocation of a log that is not a result (`planned[n].address` still null) a place in
+/// `scratch` where it does not meet another that lives at the same time; what does not fit keeps
+/// its null address.
+void placeInScratch(const AllocationLog &log, std::byte *scratch, size_t scratchBytes,
+                    AllocationPlan &planned);
 
 } // namespace regimen::runtime
 

@@ -4,12 +4,14 @@
 
 namespace regimen::runtime {
 
-/// Calls `Loop::run(args...)`, which must be always_inline, in a version compiled for the machine's widest vectors. The
-/// translation unit is compiled without contraction of products and sums, so every version gives the same bits.
+/// Calls `Loop::run(args...)`, which must be always_inline, in a version compiled for the machine's
+/// widest vectors. The translation unit is compiled without contraction of products and sums, so
+/// every version gives the same bits.
 template <typename Loop> struct Simd {
   template <typename... Args> static auto run(Args... args) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw"))
       return wide(args...);
     if (__builtin_cpu_supports("avx2"))
       return middle(args...);
@@ -20,10 +22,12 @@ template <typename Loop> struct Simd {
 private:
 #if defined(__x86_64__)
   template <typename... Args>
-  __attribute__((target("avx512f,avx512dq,avx512bw,prefer-vector-width=512"), noinline)) static auto wide(Args... args) {
+  __attribute__((target("avx512f,avx512dq,avx512bw,prefer-vector-width=512"),
+                 noinline)) static auto wide(Args... args) {
     return Loop::run(args...);
   }
-  template <typename... Args> __attribute__((target("avx2"), noinline)) static auto middle(Args... args) {
+  template <typename... Args>
+  __attribute__((target("avx2"), noinline)) static auto middle(Args... args) {
     return Loop::run(args...);
   }
 #endif

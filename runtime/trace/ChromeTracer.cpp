@@ -16,13 +16,16 @@ constexpr unsigned kStepRow = 3;
 
 class Collector : public ChromeTracer {
 public:
-  Collector(const plan::fb::PlanT &plan, const std::filesystem::path &path) : plan(plan), file(path) {
+  Collector(const plan::fb::PlanT &plan, const std::filesystem::path &path)
+      : plan(plan), file(path) {
     spans.reserve(1 << 14);
   }
 
-  void instruction(size_t program, size_t instruction, Clock::time_point begin, Clock::time_point end) override {
+  void instruction(size_t program, size_t instruction, Clock::time_point begin,
+                   Clock::time_point end) override {
     std::lock_guard lock(mutex);
-    spans.push_back({static_cast<int32_t>(program), static_cast<uint32_t>(instruction), begin, end});
+    spans.push_back(
+        {static_cast<int32_t>(program), static_cast<uint32_t>(instruction), begin, end});
   }
   void step(uint64_t step, Clock::time_point begin, Clock::time_point end) override {
     std::lock_guard lock(mutex);
@@ -33,12 +36,13 @@ public:
     put("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
     const char *rows[] = {"compute", "comm", "copy", "steps"};
     for (unsigned row = 0; row <= kStepRow; ++row)
-      put(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}},\n",
+      put(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{"
+                      "\"name\":\"{}\"}}}},\n",
                       row, rows[row]));
     for (const Span &span : spans)
       put(line(span));
-    put("{\"ph\":\"M\",\"pid\":0,\"name\":\"process_name\",\"args\":{\"name\":" + nlohmann::json(plan.model).dump() +
-        "}}\n]}\n");
+    put("{\"ph\":\"M\",\"pid\":0,\"name\":\"process_name\",\"args\":{\"name\":" +
+        nlohmann::json(plan.model).dump() + "}}\n]}\n");
     file.commit();
   }
 
@@ -79,8 +83,10 @@ private:
           args["source"] = fmt::format("{}:{}", location.file, location.line);
       }
     }
-    return fmt::format("{{\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"name\":{},\"args\":{}}},\n",
-                       row, micros(span.begin), micros(span.end) - micros(span.begin), nlohmann::json(name).dump(),
+    return fmt::format("{{\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"name\":{"
+                       "},\"args\":{}}},\n",
+                       row, micros(span.begin), micros(span.end) - micros(span.begin),
+                       nlohmann::json(name).dump(),
                        args.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
@@ -94,7 +100,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<ChromeTracer> ChromeTracer::create(const plan::fb::PlanT &plan, const std::filesystem::path &path) {
+std::unique_ptr<ChromeTracer> ChromeTracer::create(const plan::fb::PlanT &plan,
+                                                   const std::filesystem::path &path) {
   return std::make_unique<Collector>(plan, path);
 }
 

@@ -27,11 +27,13 @@ template <typename Number> std::string decimal(Number number) {
 } // namespace
 
 std::string toJson(const StepMetrics &metrics) {
-  return fmt::format("{{\"step\": {}, \"loss\": {}, \"grad_norm\": {}, \"lr\": {}, \"step_ms\": {:.3f}, \"samples\": {}, "
+  return fmt::format("{{\"step\": {}, \"loss\": {}, \"grad_norm\": {}, \"lr\": {}, \"step_ms\": "
+                     "{:.3f}, \"samples\": {}, "
                      "\"bytes_sent\": {}, \"loss_scale\": {}, \"skipped\": {}}}",
                      metrics.step, decimal(static_cast<float>(metrics.loss)),
-                     decimal(static_cast<float>(metrics.gradNorm)), decimal(metrics.lr), metrics.stepMs, metrics.samples,
-                     metrics.bytesSent, decimal(metrics.lossScale), metrics.skipped);
+                     decimal(static_cast<float>(metrics.gradNorm)), decimal(metrics.lr),
+                     metrics.stepMs, metrics.samples, metrics.bytesSent, decimal(metrics.lossScale),
+                     metrics.skipped);
 }
 
 MetricsWriter::MetricsWriter(const std::filesystem::path &path)
@@ -42,7 +44,8 @@ MetricsWriter::MetricsWriter(const std::filesystem::path &path)
 
 void MetricsWriter::write(const StepMetrics &metrics) {
   std::string line = toJson(metrics) + "\n";
-  if (std::fwrite(line.data(), 1, line.size(), file.get()) != line.size() || std::fflush(file.get()) != 0)
+  if (std::fwrite(line.data(), 1, line.size(), file.get()) != line.size() ||
+      std::fflush(file.get()) != 0)
     throw Error("cannot write metrics to " + path + ": " + std::strerror(errno));
 }
 

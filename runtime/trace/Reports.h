@@ -25,11 +25,12 @@ struct StepMetrics {
   bool skipped = false;
 };
 
-/// One JSON object on a line. Loss and norm are the shortest decimals that read back as the same fp32 number; what is
-/// not finite is null.
+/// One JSON object on a line. Loss and norm are the shortest decimals that read back as the same
+/// fp32 number; what is not finite is null.
 std::string toJson(const StepMetrics &metrics);
 
-/// Writes metrics line by line, each handed to the system when its step is done. Throws Error on failure.
+/// Writes metrics line by line, each handed to the system when its step is done. Throws Error on
+/// failure.
 class MetricsWriter {
 public:
   explicit MetricsWriter(const std::filesystem::path &path);

@@ -17,17 +17,20 @@ using Clock = std::chrono::steady_clock;
 class Tracer {
 public:
   virtual ~Tracer() = default;
-  virtual void instruction(size_t program, size_t instruction, Clock::time_point begin, Clock::time_point end) = 0;
+  virtual void instruction(size_t program, size_t instruction, Clock::time_point begin,
+                           Clock::time_point end) = 0;
   /// Marks a step's extent.
   virtual void step(uint64_t step, Clock::time_point begin, Clock::time_point end) = 0;
 };
 
-/// Collects spans in memory and writes them as Chrome's trace format (chrome://tracing, Perfetto): one row a lane, with
-/// the operator, layer and source line of each instruction.
+/// Collects spans in memory and writes them as Chrome's trace format (chrome://tracing, Perfetto):
+/// one row a lane, with the operator, layer and source line of each instruction.
 class ChromeTracer : public Tracer {
 public:
-  /// `plan` outlives the tracer. Creates the file at once, so that a bad path is known before the run.
-  static std::unique_ptr<ChromeTracer> create(const plan::fb::PlanT &plan, const std::filesystem::path &path);
+  /// `plan` outlives the tracer. Creates the file at once, so that a bad path is known before the
+  /// run.
+  static std::unique_ptr<ChromeTracer> create(const plan::fb::PlanT &plan,
+                                              const std::filesystem::path &path);
   /// Writes what was collected; throws Error when the disk refuses.
   virtual void write() = 0;
 };

@@ -21,14 +21,16 @@ namespace fs = std::filesystem;
 class CheckpointTest : public testing::Test {
 protected:
   CheckpointTest() : plan(leastSquares()), device(createCpuDevice(1)) {
-    data = openSafetensorsData(writeLeastSquaresData(folder.path, 5), inputSpecs(plan, *plan.programs[0]));
+    data = openSafetensorsData(writeLeastSquaresData(folder.path, 5),
+                               inputSpecs(plan, *plan.programs[0]));
   }
   std::unique_ptr<Executor> fresh() {
     auto executor = std::make_unique<Executor>(plan, *device);
     executor->memory().tensors()[0].fill_(0.25);
     return executor;
   }
-  static std::vector<double> train(Executor &executor, DataSource &data, TrainingState state, TrainerOptions options) {
+  static std::vector<double> train(Executor &executor, DataSource &data, TrainingState state,
+                                   TrainerOptions options) {
     std::vector<double> figures;
     options.onStep = [&](const StepMetrics &metrics) {
       figures.push_back(metrics.loss);
@@ -91,14 +93,17 @@ TEST_F(CheckpointTest, HoldsTheStateDictOnceAndLinksToTheNewest) {
   options.saveEvery = 2;
   prepareSaving(out);
   train(*executor, *data, {}, options);
-  EXPECT_EQ(namesIn(out), (std::vector<std::string>{"model.safetensors", "step-2", "step-4", "step-5"}));
+  EXPECT_EQ(namesIn(out),
+            (std::vector<std::string>{"model.safetensors", "step-2", "step-4", "step-5"}));
   EXPECT_EQ(fs::read_symlink(out / "model.safetensors"), fs::path("step-5/model.safetensors"));
-  EXPECT_EQ(namesIn(out / "step-5"), (std::vector<std::string>{"model.safetensors", "optimizer-00001-of-00001.safetensors",
-                                                               "training.json"}));
+  EXPECT_EQ(namesIn(out / "step-5"),
+            (std::vector<std::string>{"model.safetensors", "optimizer-00001-of-00001.safetensors",
+                                      "training.json"}));
   safetensors::File model = safetensors::File::open(out / "model.safetensors");
   EXPECT_EQ(model.tensors().size(), 2u); // the tied name is not stored again
   EXPECT_TRUE(model.find("w") && model.find("scale"));
-  EXPECT_TRUE(safetensors::File::open(out / "step-5" / "optimizer-00001-of-00001.safetensors").find("momentum_buffer/w"));
+  EXPECT_TRUE(safetensors::File::open(out / "step-5" / "optimizer-00001-of-00001.safetensors")
+                  .find("momentum_buffer/w"));
 }
 
 TEST_F(CheckpointTest, LargeModelsAreCut) {
@@ -109,8 +114,10 @@ TEST_F(CheckpointTest, LargeModelsAreCut) {
   saveCheckpoint(out, *executor, state);
   state.step = 2;
   saveCheckpoint(out, *executor, state, /*modelFileBytes=*/12);
-  EXPECT_EQ(namesIn(out), (std::vector<std::string>{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
-                                                    "model.safetensors.index.json", "step-1", "step-2"}));
+  EXPECT_EQ(namesIn(out),
+            (std::vector<std::string>{"model-00001-of-00002.safetensors",
+                                      "model-00002-of-00002.safetensors",
+                                      "model.safetensors.index.json", "step-1", "step-2"}));
   Executor other(plan, *device);
   EXPECT_EQ(loadCheckpoint(out, other).step, 2u);
   EXPECT_TRUE(at::equal(other.memory().tensors()[0], executor->memory().tensors()[0]));
@@ -197,7 +204,8 @@ TEST_F(CheckpointTest, WeightsComeByAnyNameAndMustFit) {
   write("v", {3, 1});
   EXPECT_THROW(loadWeights(executor, "toy.plan", path), Error);
   EXPECT_THROW(loadWeights(executor, "toy.plan", folder.path / "nothing"), Error);
-  EXPECT_THROW(loadWeights(executor, folder.path / "toy.plan", std::nullopt), Error); // no archive beside it
+  EXPECT_THROW(loadWeights(executor, folder.path / "toy.plan", std::nullopt),
+               Error); // no archive beside it
 }
 
 } // namespace

@@ -21,22 +21,28 @@ using safetensors::DType;
 
 class DataTest : public testing::Test {
 protected:
-  std::filesystem::path write(const std::map<std::string, at::Tensor> &tensors, const std::string &constant = "") {
+  std::filesystem::path write(const std::map<std::string, at::Tensor> &tensors,
+                              const std::string &constant = "") {
     std::map<std::string, safetensors::TensorView, std::less<>> views;
     for (const auto &[name, tensor] : tensors)
-      views[name] = {tensor.scalar_type() == at::kFloat ? DType::F32 : DType::I64, tensor.sizes().vec(), bytesOf(tensor)};
+      views[name] = {tensor.scalar_type() == at::kFloat ? DType::F32 : DType::I64,
+                     tensor.sizes().vec(), bytesOf(tensor)};
     std::filesystem::path path = folder.path / "data.safetensors";
-    safetensors::write(path, views, constant.empty() ? std::map<std::string, std::string>{}
-                                                     : std::map<std::string, std::string>{{"constant", constant}});
+    safetensors::write(path, views,
+                       constant.empty()
+                           ? std::map<std::string, std::string>{}
+                           : std::map<std::string, std::string>{{"constant", constant}});
     return path;
   }
   template <typename Word> std::filesystem::path writeTokens(const std::vector<Word> &words) {
     std::filesystem::path path = folder.path / "tokens.bin";
     std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char *>(words.data()), static_cast<std::streamsize>(words.size() * sizeof(Word)));
+        .write(reinterpret_cast<const char *>(words.data()),
+               static_cast<std::streamsize>(words.size() * sizeof(Word)));
     return path;
   }
-  static std::vector<int64_t> integers(const DataSource &source, uint64_t block, size_t input, size_t count) {
+  static std::vector<int64_t> integers(const DataSource &source, uint64_t block, size_t input,
+                                       size_t count) {
     std::vector<int64_t> values(count);
     source.load(block, input, std::as_writable_bytes(std::span(values)));
     return values;
@@ -49,8 +55,9 @@ protected:
     }
     return "";
   }
-  void expectRefused(const std::map<std::string, at::Tensor> &tensors, std::vector<InputSpec> inputs,
-                     const std::string &part, const std::string &constant = "") {
+  void expectRefused(const std::map<std::string, at::Tensor> &tensors,
+                     std::vector<InputSpec> inputs, const std::string &part,
+                     const std::string &constant = "") {
     std::filesystem::path path = write(tensors, constant);
     std::string message = messageOf([&] { openSafetensorsData(path, inputs); });
     EXPECT_NE(message.find(part), std::string::npos) << message;
@@ -63,10 +70,12 @@ protected:
 
 TEST_F(DataTest, BlocksAreWholeGroupsOfRows) {
   InputSpec number{"k", fb::DType::I64, {}}, table{"table", fb::DType::I64, {2}};
-  auto path = write({{"ids", at::arange(7 * 3, at::kLong).view({7, 3})}, // three blocks, the last row is left over
-                     {"k", at::arange(3, at::kLong) + 10},
-                     {"table", at::tensor({5, 6}, at::kLong)}},
-                    "table");
+  auto path =
+      write({{"ids",
+              at::arange(7 * 3, at::kLong).view({7, 3})}, // three blocks, the last row is left over
+             {"k", at::arange(3, at::kLong) + 10},
+             {"table", at::tensor({5, 6}, at::kLong)}},
+            "table");
   auto source = openSafetensorsData(path, {ids, number, table});
   EXPECT_EQ(source->blocks(), 3u);
   EXPECT_EQ(integers(*source, 1, 0, 6), (std::vector<int64_t>{6, 7, 8, 9, 10, 11}));
@@ -77,22 +86,28 @@ TEST_F(DataTest, BlocksAreWholeGroupsOfRows) {
 TEST_F(DataTest, WhatDoesNotFitIsRefused) {
   at::Tensor good = at::zeros({4, 3}, at::kLong);
   expectRefused({}, {ids}, "no tensor for input 'ids' (i64[2, 3])");
-  expectRefused({{"ids", good}, {"idz", good}}, {ids}, "'idz' is not an input of the model; its inputs are ids");
+  expectRefused({{"ids", good}, {"idz", good}}, {ids},
+                "'idz' is not an input of the model; its inputs are ids");
   expectRefused({{"ids", at::zeros({4, 3})}}, {ids}, "is F32, the model takes I64");
-  expectRefused({{"ids", at::zeros({4, 5}, at::kLong)}}, {ids}, "shape [4, 5], the model takes [rows, 3]");
-  expectRefused({{"ids", at::zeros({4}, at::kLong)}}, {ids}, "shape [4], the model takes [rows, 3]");
-  expectRefused({{"ids", at::zeros({1, 3}, at::kLong)}}, {ids}, "has 1 rows, one micro-batch needs 2");
+  expectRefused({{"ids", at::zeros({4, 5}, at::kLong)}}, {ids},
+                "shape [4, 5], the model takes [rows, 3]");
+  expectRefused({{"ids", at::zeros({4}, at::kLong)}}, {ids},
+                "shape [4], the model takes [rows, 3]");
+  expectRefused({{"ids", at::zeros({1, 3}, at::kLong)}}, {ids},
+                "has 1 rows, one micro-batch needs 2");
   expectRefused({{"ids", good}}, {ids}, "shape [4, 3], the model takes [2, 3]", "ids");
   expectRefused({{"ids", good}}, {ids}, "'constant' names 'nothing'", "nothing");
   InputSpec other{"other", fb::DType::I64, {2}};
-  expectRefused({{"ids", good}, {"other", at::zeros({6}, at::kLong)}}, {ids, other}, "has 3 micro-batches");
+  expectRefused({{"ids", good}, {"other", at::zeros({6}, at::kLong)}}, {ids, other},
+                "has 3 micro-batches");
 }
 
 TEST_F(DataTest, TokensComeInWindows) {
   std::vector<uint16_t> words(20);
   for (size_t i = 0; i < words.size(); ++i)
     words[i] = static_cast<uint16_t>(100 + i);
-  InputSpec labels{"labels", fb::DType::I64, {2, 3}}, mask{"attention_mask", fb::DType::I64, {2, 3}},
+  InputSpec labels{"labels", fb::DType::I64, {2, 3}},
+      mask{"attention_mask", fb::DType::I64, {2, 3}},
       positions{"position_ids", fb::DType::I64, {1, 3}};
   auto path = writeTokens(words);
   auto shifted = openTokenData(path, {ids, labels, mask, positions}, Labels::Shifted, 0);
@@ -115,10 +130,13 @@ TEST_F(DataTest, TokenWidthIsGuessedOrGiven) {
 
 TEST_F(DataTest, TokensThatDoNotDoAreRefused) {
   auto path = writeTokens(std::vector<uint16_t>{300, 301, 302, 303, 304});
-  EXPECT_NE(messageOf([&] { openTokenData(path, {ids}, Labels::Same, 0); }).find("needs 6"), std::string::npos);
+  EXPECT_NE(messageOf([&] { openTokenData(path, {ids}, Labels::Same, 0); }).find("needs 6"),
+            std::string::npos);
   InputSpec pixels{"pixels", fb::DType::F32, {2, 3}};
-  EXPECT_NE(messageOf([&] { openTokenData(path, {pixels}, Labels::Same, 0); }).find("--data"), std::string::npos);
-  EXPECT_NE(messageOf([&] { openTokenData(path, {ids}, Labels::Same, 32); }).find("whole number"), std::string::npos);
+  EXPECT_NE(messageOf([&] { openTokenData(path, {pixels}, Labels::Same, 0); }).find("--data"),
+            std::string::npos);
+  EXPECT_NE(messageOf([&] { openTokenData(path, {ids}, Labels::Same, 32); }).find("whole number"),
+            std::string::npos);
 }
 
 TEST_F(DataTest, OrderGoesRoundAndRound) {

@@ -1,6 +1,6 @@
 //===- DeviceTest.cpp -----------------------------------------------------===//
-#include "formats/Error.h"
 #include "runtime/device/Device.h"
+#include "formats/Error.h"
 
 #include <gtest/gtest.h>
 

@@ -20,10 +20,12 @@ using fb::Lane;
 
 class Ramp : public InputLoader {
 public:
-  void load(const plan::fb::ProgramT &program, size_t input, std::span<std::byte> destination) override {
+  void load(const plan::fb::ProgramT &program, size_t input,
+            std::span<std::byte> destination) override {
     if (fail)
       throw Error("no data");
-    at::Tensor values = at::arange(static_cast<int64_t>(destination.size() / 4), at::kFloat) + static_cast<float>(input);
+    at::Tensor values = at::arange(static_cast<int64_t>(destination.size() / 4), at::kFloat) +
+                        static_cast<float>(input);
     std::memcpy(destination.data(), values.const_data_ptr(), destination.size());
   }
   bool fail = false;
@@ -38,7 +40,8 @@ TEST(Executor, RunsLanesInTheOrderOfEvents) {
   Ramp inputs;
   Hypers hypers(1);
   executor.run(0, hypers, inputs);
-  at::Tensor x = at::arange(12, at::kFloat).view({4, 3}), t = (at::arange(4, at::kFloat) + 1).view({4, 1});
+  at::Tensor x = at::arange(12, at::kFloat).view({4, 3}),
+             t = (at::arange(4, at::kFloat) + 1).view({4, 1});
   at::Tensor diff = at::mm(x, at::full({3, 1}, 0.25f)) - t;
   uint32_t loss = plan.programs[0]->outputs[0]->tensor;
   EXPECT_EQ(static_cast<float>(executor.scalar(loss)), at::mean(diff * diff).item().toFloat());
@@ -85,7 +88,8 @@ TEST(Executor, AFailingKernelNamesItsPlaceInTheModel) {
   PlanBuilder b;
   b.program("broken", fb::Role::MicroStep, fb::Contribution::First);
   uint32_t table = b.tensor({3, 2}), index = b.tensor({2}, fb::DType::I64), out = b.tensor({2, 2});
-  b.call("aten::index_select.out", KernelMode::Out, {tensorArg(table), intArg(0), tensorArg(index)}, {out});
+  b.call("aten::index_select.out", KernelMode::Out, {tensorArg(table), intArg(0), tensorArg(index)},
+         {out});
   b.wait(0, Lane::Copy); // never recorded, since the call before it fails
   b.plan.programs[0]->events = 1;
   auto layer = b.plan.locations[0].get();
@@ -98,7 +102,8 @@ TEST(Executor, AFailingKernelNamesItsPlaceInTheModel) {
     executor.run(0, {}, inputs);
     FAIL() << "ran";
   } catch (const Error &error) {
-    EXPECT_NE(std::string(error.what()).find("instruction 0 of broken (aten.toy, layer h.0.wte, toy.py:7)"),
+    EXPECT_NE(std::string(error.what())
+                  .find("instruction 0 of broken (aten.toy, layer h.0.wte, toy.py:7)"),
               std::string::npos)
         << error.what();
   }
@@ -140,7 +145,9 @@ TEST(Executor, OverheadOfAnInstructionIsSmall) {
   for (int round = 0; round < 20; ++round) {
     auto begin = std::chrono::steady_clock::now();
     executor.run(0, {}, inputs);
-    best = std::min(best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+    best = std::min(
+        best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin)
+                  .count());
   }
   RecordProperty("microseconds_per_add", std::to_string(best / calls));
   // The addition and its dispatch take about half a microsecond of this.

@@ -70,8 +70,9 @@ protected:
 TEST_F(KernelTest, OutWritesIntoThePlannedTensor) {
   at::Tensor a = at::randn({5, 7}), b = at::randn({7, 3}), c = at::randn({3});
   uint32_t out = empty({5, 3});
-  builder.call("aten::addmm.out", KernelMode::Out,
-               {tensorArg(add(c)), tensorArg(add(a)), tensorArg(add(b)), defaultArg(), defaultArg()}, {out});
+  builder.call(
+      "aten::addmm.out", KernelMode::Out,
+      {tensorArg(add(c)), tensorArg(add(a)), tensorArg(add(b)), defaultArg(), defaultArg()}, {out});
   run();
   EXPECT_TRUE(sameBits(at(out), at::addmm(c, a, b)));
   EXPECT_EQ(executor->unplannedBytes(), 0u);
@@ -79,13 +80,14 @@ TEST_F(KernelTest, OutWritesIntoThePlannedTensor) {
 
 TEST_F(KernelTest, OutRefusesAResultOfAnotherShape) {
   uint32_t out = empty({5, 4});
-  builder.call("aten::mm.out", KernelMode::Out, {tensorArg(add(at::randn({5, 7}))), tensorArg(add(at::randn({7, 3})))},
-               {out});
+  builder.call("aten::mm.out", KernelMode::Out,
+               {tensorArg(add(at::randn({5, 7}))), tensorArg(add(at::randn({7, 3})))}, {out});
   try {
     run();
     FAIL() << "ran";
   } catch (const Error &error) {
-    EXPECT_NE(std::string(error.what()).find("instruction 0 of calls (aten.toy, toy.py:7)"), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("instruction 0 of calls (aten.toy, toy.py:7)"),
+              std::string::npos)
         << error.what();
   }
 }
@@ -93,28 +95,33 @@ TEST_F(KernelTest, OutRefusesAResultOfAnotherShape) {
 TEST_F(KernelTest, FunctionalResultsLandInPlace) {
   at::Tensor x = at::randn({4, 6, 32}), w = at::randn({32}), b = at::randn({32});
   uint32_t y = empty({4, 6, 32}), mean = empty({4, 6, 1}), rstd = empty({4, 6, 1});
-  builder.call("aten::native_layer_norm", KernelMode::Functional,
-               {tensorArg(add(x)), intsArg({32}), tensorArg(add(w)), tensorArg(add(b)), floatArg(1e-5)}, {y, mean, rstd});
+  builder.call(
+      "aten::native_layer_norm", KernelMode::Functional,
+      {tensorArg(add(x)), intsArg({32}), tensorArg(add(w)), tensorArg(add(b)), floatArg(1e-5)},
+      {y, mean, rstd});
   run();
   auto [wantY, wantMean, wantRstd] = at::native_layer_norm(x, {32}, w, b, 1e-5);
-  EXPECT_TRUE(sameBits(at(y), wantY) && sameBits(at(mean), wantMean) && sameBits(at(rstd), wantRstd));
+  EXPECT_TRUE(sameBits(at(y), wantY) && sameBits(at(mean), wantMean) &&
+              sameBits(at(rstd), wantRstd));
   EXPECT_EQ(executor->unplannedBytes(), 0u);
   EXPECT_EQ(executor->copiedResults(), 0u);
 }
 
 TEST_F(KernelTest, FunctionalScratchComesFromItsBuffer) {
-  at::Tensor q = at::randn({2, 4, 64, 16}), k = at::randn({2, 4, 64, 16}), v = at::randn({2, 4, 64, 16});
+  at::Tensor q = at::randn({2, 4, 64, 16}), k = at::randn({2, 4, 64, 16}),
+             v = at::randn({2, 4, 64, 16});
   // The kernel lays its second result out as [batch, length, head].
   uint32_t out = empty({2, 4, 64, 16}), memory = empty({2, 64, 4});
   uint32_t lse = builder.view(memory, {2, 4, 64}, {256, 1, 4});
   auto arguments = [&](uint32_t q, uint32_t k, uint32_t v) {
-    return std::vector<fb::ArgT>{tensorArg(q), tensorArg(k), tensorArg(v), floatArg(0.0), boolArg(true)};
+    return std::vector<fb::ArgT>{tensorArg(q), tensorArg(k), tensorArg(v), floatArg(0.0),
+                                 boolArg(true)};
   };
   auto [wantOut, wantLse] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, true);
   uint32_t qi = add(q), ki = add(k), vi = add(v);
   uint32_t scratch = builder.buffer(1 << 20, fb::Category::Workspace);
-  builder.call("aten::_scaled_dot_product_flash_attention_for_cpu", KernelMode::Functional, arguments(qi, ki, vi),
-               {out, lse}, static_cast<int32_t>(scratch));
+  builder.call("aten::_scaled_dot_product_flash_attention_for_cpu", KernelMode::Functional,
+               arguments(qi, ki, vi), {out, lse}, static_cast<int32_t>(scratch));
   run();
   EXPECT_TRUE(sameBits(at(out), wantOut) && sameBits(at(lse), wantLse));
   EXPECT_EQ(executor->unplannedBytes(), 0u);
@@ -132,7 +139,8 @@ TEST_F(KernelTest, FunctionalResultsOfOtherStridesAreCopied) {
   uint32_t memory = empty({8, 6});
   uint32_t out = builder.view(memory, {6, 8}, {1, 6}); // the kernel's own result is row-major
   builder.call("aten::embedding", KernelMode::Functional,
-               {tensorArg(add(x)), tensorArg(add(at::arange(6, at::kLong))), intArg(-1), boolArg(false), boolArg(false)},
+               {tensorArg(add(x)), tensorArg(add(at::arange(6, at::kLong))), intArg(-1),
+                boolArg(false), boolArg(false)},
                {out});
   run();
   EXPECT_TRUE(sameBits(at(out), x));
@@ -161,7 +169,8 @@ TEST_F(KernelTest, RegistersFollowTheHypers) {
   uint32_t power = builder.scalar(fb::ScalarKind::Pow, lr, step);
   uint32_t xi = add(x);
   builder.call("aten::mul.out", KernelMode::Out, {tensorArg(xi), registerArg(power)}, {scaled});
-  builder.call("aten::add.out", KernelMode::Out, {tensorArg(xi), tensorArg(xi), registerArg(lr)}, {added});
+  builder.call("aten::add.out", KernelMode::Out, {tensorArg(xi), tensorArg(xi), registerArg(lr)},
+               {added});
   hypers.resize(1);
   for (double rate : {0.3, 0.7}) {
     hypers[0][static_cast<size_t>(fb::Hyper::Lr)] = rate;
@@ -174,7 +183,8 @@ TEST_F(KernelTest, RegistersFollowTheHypers) {
 
 TEST_F(KernelTest, UnknownKernelsAndMisfitArgumentsAreErrors) {
   uint32_t x = add(at::randn({5})), y = empty({5});
-  auto fails = [&](const std::string &kernel, KernelMode mode, std::vector<fb::ArgT> args, std::vector<uint32_t> results) {
+  auto fails = [&](const std::string &kernel, KernelMode mode, std::vector<fb::ArgT> args,
+                   std::vector<uint32_t> results) {
     builder.plan.programs[0]->instructions.clear();
     builder.call(kernel, mode, std::move(args), std::move(results));
     EXPECT_THROW(run(), Error) << kernel;
@@ -196,8 +206,10 @@ TEST_F(KernelTest, EmbeddingBackwardHasAtensBits) {
     index.select(0, 1).fill_(5); // many additions to one row
     index.select(0, 2).narrow(0, 0, 9).fill_(11);
     uint32_t out = empty({3000, 24});
-    builder.call("regimen::embedding_backward", KernelMode::Own,
-                 {tensorArg(add(grad)), tensorArg(add(index)), intArg(3000), intArg(11), boolArg(false)}, {out});
+    builder.call(
+        "regimen::embedding_backward", KernelMode::Own,
+        {tensorArg(add(grad)), tensorArg(add(index)), intArg(3000), intArg(11), boolArg(false)},
+        {out});
     run(threads);
     EXPECT_TRUE(sameBits(at(out), at::embedding_dense_backward(grad, index, 3000, 11, false)));
   }
@@ -207,7 +219,9 @@ TEST_F(KernelTest, EmbeddingBackwardRefusesIndicesOutside) {
   at::Tensor index = at::full({2}, 7, at::kLong);
   uint32_t out = empty({7, 4});
   builder.call("regimen::embedding_backward", KernelMode::Own,
-               {tensorArg(add(at::randn({2, 4}))), tensorArg(add(index)), intArg(7), intArg(-1), boolArg(false)}, {out});
+               {tensorArg(add(at::randn({2, 4}))), tensorArg(add(index)), intArg(7), intArg(-1),
+                boolArg(false)},
+               {out});
   EXPECT_THROW(run(), Error);
 }
 
@@ -215,7 +229,9 @@ TEST_F(KernelTest, WindowGradientsHaveAtensBits) {
   at::Tensor sliced = at::randn({4, 3, 5}), selected = at::randn({4, 5});
   uint32_t slice = empty({4, 9, 5}), select = empty({4, 9, 5});
   builder.call("regimen::slice_backward", KernelMode::Own,
-               {tensorArg(add(sliced)), intsArg({4, 9, 5}), intArg(-2), intArg(1), intArg(INT64_MAX), intArg(3)}, {slice});
+               {tensorArg(add(sliced)), intsArg({4, 9, 5}), intArg(-2), intArg(1),
+                intArg(INT64_MAX), intArg(3)},
+               {slice});
   builder.call("regimen::select_backward", KernelMode::Own,
                {tensorArg(add(selected)), intsArg({4, 9, 5}), intArg(1), intArg(-2)}, {select});
   run();
@@ -225,7 +241,8 @@ TEST_F(KernelTest, WindowGradientsHaveAtensBits) {
 
 TEST_F(KernelTest, CopyAndFillTakeAnyStrides) {
   at::Tensor x = at::randn({3, 4});
-  uint32_t memory = empty({4, 3}), row = add(at::randn({4})), spread = empty({3, 4}), filled = empty({4}, at::kBFloat16);
+  uint32_t memory = empty({4, 3}), row = add(at::randn({4})), spread = empty({3, 4}),
+           filled = empty({4}, at::kBFloat16);
   uint32_t transposed = builder.view(memory, {3, 4}, {1, 3});
   builder.call("regimen::copy", KernelMode::Own, {tensorArg(add(x))}, {transposed});
   builder.call("regimen::copy", KernelMode::Own, {tensorArg(row)}, {spread});
@@ -243,18 +260,21 @@ double worstUlps(const at::Tensor &got, const at::Tensor &exact) {
   for (int64_t i = 0; i < got.numel(); ++i) {
     float want = rounded.const_data_ptr<float>()[i];
     double unit = std::abs(static_cast<double>(std::nextafter(want, INFINITY)) - want);
-    worst = std::max(worst, std::abs(got.const_data_ptr<float>()[i] - exact.const_data_ptr<double>()[i]) / unit);
+    worst = std::max(
+        worst, std::abs(got.const_data_ptr<float>()[i] - exact.const_data_ptr<double>()[i]) / unit);
   }
   return worst;
 }
 
 TEST_F(KernelTest, GeluTanhIsAsExactAsAten) {
-  at::Tensor x = at::cat({at::linspace(-9.5, 12, 40001, at::kFloat), at::randn({5003}) * 3, at::randn({100}) * 1e-5});
+  at::Tensor x = at::cat(
+      {at::linspace(-9.5, 12, 40001, at::kFloat), at::randn({5003}) * 3, at::randn({100}) * 1e-5});
   at::Tensor grad = at::randn_like(x);
   uint32_t y = empty({x.numel()}), dx = empty({x.numel()});
   uint32_t xi = add(x), gi = add(grad);
   builder.call("regimen::gelu_tanh", KernelMode::Own, {tensorArg(xi)}, {y});
-  builder.call("regimen::gelu_tanh_backward", KernelMode::Own, {tensorArg(gi), tensorArg(xi)}, {dx});
+  builder.call("regimen::gelu_tanh_backward", KernelMode::Own, {tensorArg(gi), tensorArg(xi)},
+               {dx});
   run();
   // ATen's fp64 kernels cancel for negative x, so they cannot be the judge.
   at::Tensor xd = x.to(at::kDouble), gd = grad.to(at::kDouble);
@@ -266,9 +286,13 @@ TEST_F(KernelTest, GeluTanhIsAsExactAsAten) {
   at::Tensor atens = at::gelu(x, "tanh"), atensGrad = at::gelu_backward(grad, x, "tanh");
   EXPECT_LE(worstUlps(at(y), exact), 2 * worstUlps(atens, exact) + 1);
   EXPECT_LE(worstUlps(at(dx), exactGrad), 2 * worstUlps(atensGrad, exactGrad) + 1);
-  // Relative to the operands, which is what matters downstream, and without the tails where ATen cancels.
+  // Relative to the operands, which is what matters downstream, and without the tails where ATen
+  // cancels.
   auto worst = [](const at::Tensor &got, const at::Tensor &want, const at::Tensor &size) {
-    return ((got.to(at::kDouble) - want).abs() / size.abs().to(at::kDouble)).max().item().toDouble();
+    return ((got.to(at::kDouble) - want).abs() / size.abs().to(at::kDouble))
+        .max()
+        .item()
+        .toDouble();
   };
   EXPECT_LE(worst(at(y), exact, x), 2 * worst(atens, exact, x));
   EXPECT_LE(worst(at(dx), exactGrad, grad), 2 * worst(atensGrad, exactGrad, grad));
@@ -279,7 +303,8 @@ TEST_F(KernelTest, GeluTanhAtTheEdges) {
   uint32_t y = empty({8}), dx = empty({8});
   uint32_t xi = add(x), ones = add(at::ones({8}));
   builder.call("regimen::gelu_tanh", KernelMode::Own, {tensorArg(xi)}, {y});
-  builder.call("regimen::gelu_tanh_backward", KernelMode::Own, {tensorArg(ones), tensorArg(xi)}, {dx});
+  builder.call("regimen::gelu_tanh_backward", KernelMode::Own, {tensorArg(ones), tensorArg(xi)},
+               {dx});
   run();
   const float *value = at(y).const_data_ptr<float>(), *slope = at(dx).const_data_ptr<float>();
   for (int i = 0; i < 4; ++i)
@@ -309,7 +334,8 @@ TEST(SumOfSquares, IsExactInAnyOrderAndAnyParts) {
   float want = root(0);
   long double sum = 0;
   std::vector<float> sorted = values;
-  std::sort(sorted.begin(), sorted.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
+  std::sort(sorted.begin(), sorted.end(),
+            [](float a, float b) { return std::abs(a) < std::abs(b); });
   for (float value : sorted)
     sum += static_cast<long double>(value) * value;
   EXPECT_EQ(want, static_cast<float>(std::sqrt(sum)));

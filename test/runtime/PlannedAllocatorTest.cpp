@@ -18,7 +18,9 @@ protected:
 TEST_F(PlannedAllocatorTest, RecordsSizesAndLifetimes) {
   AllocationRecorder recorder;
   at::Tensor kept = at::empty({16}, at::kFloat);
-  { at::Tensor dropped = at::empty({32}, at::kFloat); }
+  {
+    at::Tensor dropped = at::empty({32}, at::kFloat);
+  }
   at::Tensor last = at::empty({8}, at::kFloat);
   const AllocationLog &log = recorder.log();
   ASSERT_EQ(log.size(), 3u);
@@ -42,7 +44,8 @@ TEST_F(PlannedAllocatorTest, ReplaysByOrdinalAndSize) {
   }
   EXPECT_EQ(first.const_data_ptr(), memory.data());
   for (const at::Tensor &other : {wrongSize, unplanned, beyond})
-    EXPECT_TRUE(other.const_data_ptr() < memory.data() || other.const_data_ptr() >= memory.data() + memory.size());
+    EXPECT_TRUE(other.const_data_ptr() < memory.data() ||
+                other.const_data_ptr() >= memory.data() + memory.size());
 }
 
 TEST_F(PlannedAllocatorTest, RawDeleterIgnoresPlannedMemory) {
@@ -60,7 +63,9 @@ TEST_F(PlannedAllocatorTest, CountsThePeakOfLiveBytesOfAllThreads) {
   at::Tensor before = at::empty({1 << 20}, at::kByte);
   UnplannedMemory::resetPeak();
   UnplannedMemory::setCounting(true);
-  { at::Tensor a = at::empty({1000}, at::kByte), b = at::empty({500}, at::kByte); }
+  {
+    at::Tensor a = at::empty({1000}, at::kByte), b = at::empty({500}, at::kByte);
+  }
   before.reset(); // was not counted, must not be subtracted
   std::thread([] { at::Tensor c = at::empty({1200}, at::kByte); }).join();
   UnplannedMemory::setCounting(false);
@@ -70,7 +75,11 @@ TEST_F(PlannedAllocatorTest, CountsThePeakOfLiveBytesOfAllThreads) {
 
 TEST_F(PlannedAllocatorTest, ScratchIsSharedByWhatDoesNotLiveTogether) {
   // 0: [0, 2), 1: [1, inf), 2: a result, 3: [4, inf) may take the place of 0, 4: does not fit.
-  AllocationLog log{{128, nullptr, 0, 2}, {64, nullptr, 1}, {64, nullptr, 3}, {100, nullptr, 4}, {4096, nullptr, 5}};
+  AllocationLog log{{128, nullptr, 0, 2},
+                    {64, nullptr, 1},
+                    {64, nullptr, 3},
+                    {100, nullptr, 4},
+                    {4096, nullptr, 5}};
   std::byte *result = memory.data() + 32768;
   AllocationPlan plan;
   for (const RecordedAllocation &entry : log)

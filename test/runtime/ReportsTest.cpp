@@ -31,7 +31,8 @@ TEST(Metrics, AreOneObjectALine) {
   nlohmann::json value = nlohmann::json::parse(line);
   EXPECT_EQ(value["lr"], 0.001);
   EXPECT_EQ(value["skipped"], false);
-  for (const char *key : {"step", "loss", "grad_norm", "lr", "step_ms", "samples", "bytes_sent", "loss_scale", "skipped"})
+  for (const char *key : {"step", "loss", "grad_norm", "lr", "step_ms", "samples", "bytes_sent",
+                          "loss_scale", "skipped"})
     EXPECT_TRUE(value.contains(key)) << key;
   metrics.loss = NAN;
   EXPECT_TRUE(nlohmann::json::parse(toJson(metrics))["loss"].is_null());
@@ -41,7 +42,8 @@ TEST(Metrics, LossReadsBackAsTheSameFloat) {
   for (float loss : {10.826534f, 1e-30f, 3.4028235e38f, 1.1754944e-38f, 2.7182817f, 7.0f}) {
     StepMetrics metrics;
     metrics.loss = loss;
-    EXPECT_EQ(static_cast<float>(nlohmann::json::parse(toJson(metrics))["loss"].get<double>()), loss);
+    EXPECT_EQ(static_cast<float>(nlohmann::json::parse(toJson(metrics))["loss"].get<double>()),
+              loss);
   }
 }
 
@@ -59,7 +61,8 @@ TEST(Schedule, FollowsTheFormulas) {
   EXPECT_EQ(scheduledRate(training, 1e-3, 2), 1e-3 * 3 / 3);
   EXPECT_EQ(scheduledRate(training, 1e-3, 3), 1e-4 + (1e-3 - 1e-4));
   double t = 4.0 / 7.0;
-  EXPECT_EQ(scheduledRate(training, 1e-3, 7), 1e-4 + (1e-3 - 1e-4) * ((1 + std::cos(std::numbers::pi * t)) / 2));
+  EXPECT_EQ(scheduledRate(training, 1e-3, 7),
+            1e-4 + (1e-3 - 1e-4) * ((1 + std::cos(std::numbers::pi * t)) / 2));
   EXPECT_EQ(scheduledRate(training, 1e-3, 10), 1e-4);
   EXPECT_EQ(scheduledRate(training, 1e-3, 99), 1e-4);
   training.schedule = fb::Schedule::Linear;

@@ -71,7 +71,8 @@ PlanBuilder::PlanBuilder() {
   plan.target->device = "cpu";
   plan.target->arch = "native";
   plan.target->threads = 1;
-  for (auto [name, memoryClass] : {std::pair{"static", fb::MemoryClass::Static}, {"work", fb::MemoryClass::Work}}) {
+  for (auto [name, memoryClass] :
+       {std::pair{"static", fb::MemoryClass::Static}, {"work", fb::MemoryClass::Work}}) {
     auto arena = std::make_unique<fb::ArenaT>();
     arena->name = name;
     arena->memory_class = memoryClass;
@@ -104,7 +105,8 @@ uint32_t PlanBuilder::buffer(uint64_t bytes, fb::Category category, bool isStati
   return static_cast<uint32_t>(plan.buffers.size() - 1);
 }
 
-uint32_t PlanBuilder::tensor(std::vector<int64_t> sizes, fb::DType dtype, fb::Category category, bool isStatic) {
+uint32_t PlanBuilder::tensor(std::vector<int64_t> sizes, fb::DType dtype, fb::Category category,
+                             bool isStatic) {
   auto tensor = std::make_unique<fb::TensorT>();
   tensor->dtype = dtype;
   tensor->sizes = sizes;
@@ -114,12 +116,14 @@ uint32_t PlanBuilder::tensor(std::vector<int64_t> sizes, fb::DType dtype, fb::Ca
     tensor->strides[axis] = count;
     count *= sizes[axis];
   }
-  tensor->buffer = buffer(static_cast<uint64_t>(count) * plan::elementBytes(dtype), category, isStatic);
+  tensor->buffer =
+      buffer(static_cast<uint64_t>(count) * plan::elementBytes(dtype), category, isStatic);
   plan.tensors.push_back(std::move(tensor));
   return static_cast<uint32_t>(plan.tensors.size() - 1);
 }
 
-uint32_t PlanBuilder::view(uint32_t of, std::vector<int64_t> sizes, std::vector<int64_t> strides, uint64_t byteOffset) {
+uint32_t PlanBuilder::view(uint32_t of, std::vector<int64_t> sizes, std::vector<int64_t> strides,
+                           uint64_t byteOffset) {
   auto tensor = std::make_unique<fb::TensorT>(*plan.tensors[of]);
   tensor->sizes = std::move(sizes);
   tensor->strides = std::move(strides);
@@ -128,7 +132,8 @@ uint32_t PlanBuilder::view(uint32_t of, std::vector<int64_t> sizes, std::vector<
   return static_cast<uint32_t>(plan.tensors.size() - 1);
 }
 
-fb::ProgramT &PlanBuilder::program(const std::string &name, fb::Role role, fb::Contribution contribution) {
+fb::ProgramT &PlanBuilder::program(const std::string &name, fb::Role role,
+                                   fb::Contribution contribution) {
   auto program = std::make_unique<fb::ProgramT>();
   program->name = name;
   program->role = role;
@@ -144,8 +149,9 @@ void PlanBuilder::instruction(fb::BodyUnion body, fb::Lane lane) {
   plan.programs.back()->instructions.push_back(std::move(instruction));
 }
 
-fb::CallT &PlanBuilder::call(const std::string &kernel, fb::KernelMode mode, std::vector<fb::ArgT> args,
-                             std::vector<uint32_t> results, int32_t scratch, fb::Lane lane) {
+fb::CallT &PlanBuilder::call(const std::string &kernel, fb::KernelMode mode,
+                             std::vector<fb::ArgT> args, std::vector<uint32_t> results,
+                             int32_t scratch, fb::Lane lane) {
   auto entry = std::make_unique<fb::KernelT>();
   entry->name = kernel;
   entry->mode = mode;
@@ -217,8 +223,9 @@ fb::PlanT leastSquares(uint32_t accumulate) {
   for (uint32_t micro = 0; micro < std::min(accumulate, 2u); ++micro) {
     fb::ProgramT &program = b.program(micro ? "later" : "first", fb::Role::MicroStep,
                                       micro ? fb::Contribution::Later : fb::Contribution::First);
-    uint32_t x = b.tensor({4, 3}), t = b.tensor({4, 1}), pred = b.tensor({4, 1}), diff = b.tensor({4, 1}),
-             square = b.tensor({4, 1}), loss = b.tensor({}), dpred = b.tensor({4, 1});
+    uint32_t x = b.tensor({4, 3}), t = b.tensor({4, 1}), pred = b.tensor({4, 1}),
+             diff = b.tensor({4, 1}), square = b.tensor({4, 1}), loss = b.tensor({}),
+             dpred = b.tensor({4, 1});
     uint32_t xt = b.view(x, {3, 4}, {1, 3});
     for (auto [name, tensor] : {std::pair{"x", x}, {"t", t}}) {
       auto input = std::make_unique<fb::InputT>();
@@ -239,13 +246,15 @@ fb::PlanT leastSquares(uint32_t accumulate) {
     b.call("aten::sub.out", KernelMode::Out, {tensorArg(pred), tensorArg(t)}, {diff});
     b.call("aten::mul.out", KernelMode::Out, {tensorArg(diff), tensorArg(diff)}, {square});
     b.call("aten::mean", KernelMode::Functional, {tensorArg(square), defaultArg()}, {loss});
-    b.call("aten::mul.out", KernelMode::Out, {tensorArg(diff), scalarArg(0.5 / accumulate)}, {dpred});
+    b.call("aten::mul.out", KernelMode::Out, {tensorArg(diff), scalarArg(0.5 / accumulate)},
+           {dpred});
     if (micro == 0) {
       b.call("aten::mm.out", KernelMode::Out, {tensorArg(xt), tensorArg(dpred)}, {grad});
     } else {
       uint32_t part = b.tensor({3, 1});
       b.call("aten::mm.out", KernelMode::Out, {tensorArg(xt), tensorArg(dpred)}, {part});
-      b.call("aten::add.out", KernelMode::Out, {tensorArg(grad), tensorArg(part), defaultArg()}, {grad});
+      b.call("aten::add.out", KernelMode::Out, {tensorArg(grad), tensorArg(part), defaultArg()},
+             {grad});
     }
   }
 
@@ -258,10 +267,13 @@ fb::PlanT leastSquares(uint32_t accumulate) {
   update.grad_norm = 0;
   uint32_t keep = b.hyper(fb::Hyper::Momentum), rate = b.hyper(fb::Hyper::Lr);
   uint32_t minusRate = b.scalar(fb::ScalarKind::Neg, rate);
-  b.call("regimen::global_norm", KernelMode::Own, {tensorsArg({static_cast<int32_t>(grad)})}, {norm});
+  b.call("regimen::global_norm", KernelMode::Own, {tensorsArg({static_cast<int32_t>(grad)})},
+         {norm});
   b.call("aten::mul_.Tensor", KernelMode::InPlace, {tensorArg(momentum), registerArg(keep)}, {});
-  b.call("aten::add_.Tensor", KernelMode::InPlace, {tensorArg(momentum), tensorArg(grad), defaultArg()}, {});
-  b.call("aten::add_.Tensor", KernelMode::InPlace, {tensorArg(w), tensorArg(momentum), registerArg(minusRate)}, {});
+  b.call("aten::add_.Tensor", KernelMode::InPlace,
+         {tensorArg(momentum), tensorArg(grad), defaultArg()}, {});
+  b.call("aten::add_.Tensor", KernelMode::InPlace,
+         {tensorArg(w), tensorArg(momentum), registerArg(minusRate)}, {});
 
   auto parameter = std::make_unique<fb::ParameterT>();
   parameter->name = "w";
@@ -289,16 +301,20 @@ fb::PlanT leastSquares(uint32_t accumulate) {
 
   // Lifetimes: the whole program, which is right if not tight.
   for (const auto &buffer : b.plan.buffers)
-    if (buffer->program >= 0)
-      buffer->last =
-          static_cast<uint32_t>(b.plan.programs[static_cast<size_t>(buffer->program)]->instructions.size() - 1);
+    if (buffer->program >= 0) {
+      fb::ProgramT &program = *b.plan.programs[static_cast<size_t>(buffer->program)];
+      buffer->last = static_cast<uint32_t>(program.instructions.size() - 1);
+      program.lower_bound += buffer->bytes;
+    }
   return std::move(b.plan);
 }
 
-TemporaryFolder::TemporaryFolder() : path([] {
-      std::string pattern = (std::filesystem::temp_directory_path() / "regimen-test-XXXXXX").string();
-      return std::filesystem::path(mkdtemp(pattern.data()));
-    }()) {}
+TemporaryFolder::TemporaryFolder()
+    : path([] {
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "regimen-test-XXXXXX").string();
+        return std::filesystem::path(mkdtemp(pattern.data()));
+      }()) {}
 TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(path, ignored);
@@ -306,7 +322,8 @@ TemporaryFolder::~TemporaryFolder() {
 
 std::filesystem::path writeLeastSquaresData(const std::filesystem::path &folder, int64_t blocks) {
   std::filesystem::path path = folder / "data.safetensors";
-  at::Tensor x = at::sin(at::arange(blocks * 12, at::kFloat) * 0.7f), t = at::cos(at::arange(blocks * 4, at::kFloat));
+  at::Tensor x = at::sin(at::arange(blocks * 12, at::kFloat) * 0.7f),
+             t = at::cos(at::arange(blocks * 4, at::kFloat));
   safetensors::write(path, {{"x", {safetensors::DType::F32, {blocks * 4, 3}, bytesOf(x)}},
                             {"t", {safetensors::DType::F32, {blocks * 4, 1}, bytesOf(t)}}});
   return path;

@@ -34,15 +34,18 @@ class PlanBuilder {
 public:
   PlanBuilder();
 
-  uint32_t buffer(uint64_t bytes, fb::Category category = fb::Category::Activations, bool isStatic = false);
+  uint32_t buffer(uint64_t bytes, fb::Category category = fb::Category::Activations,
+                  bool isStatic = false);
   /// A contiguous tensor with a buffer of its own.
   uint32_t tensor(std::vector<int64_t> sizes, fb::DType dtype = fb::DType::F32,
                   fb::Category category = fb::Category::Activations, bool isStatic = false);
   /// Another window of a tensor's buffer.
-  uint32_t view(uint32_t of, std::vector<int64_t> sizes, std::vector<int64_t> strides, uint64_t byteOffset = 0);
+  uint32_t view(uint32_t of, std::vector<int64_t> sizes, std::vector<int64_t> strides,
+                uint64_t byteOffset = 0);
   fb::ProgramT &program(const std::string &name, fb::Role role, fb::Contribution contribution);
   fb::CallT &call(const std::string &kernel, fb::KernelMode mode, std::vector<fb::ArgT> args,
-                  std::vector<uint32_t> results, int32_t scratch = -1, fb::Lane lane = fb::Lane::Compute);
+                  std::vector<uint32_t> results, int32_t scratch = -1,
+                  fb::Lane lane = fb::Lane::Compute);
   void load(uint32_t input);
   void record(uint32_t event, fb::Lane lane);
   void wait(uint32_t event, fb::Lane lane);
@@ -55,9 +58,9 @@ private:
   void instruction(fb::BodyUnion body, fb::Lane lane);
 };
 
-/// Least squares with momentum: pred = x w, loss = mean((pred - t)^2), gradient norm, buf = m buf + g, w -= lr buf.
-/// Inputs x [4, 3] and t [4, 1]; parameter "w" [3, 1] with state "momentum_buffer"; module buffer "scale" [2] with an
-/// embedded value.
+/// Least squares with momentum: pred = x w, loss = mean((pred - t)^2), gradient norm, buf = m buf +
+/// g, w -= lr buf. Inputs x [4, 3] and t [4, 1]; parameter "w" [3, 1] with state "momentum_buffer";
+/// module buffer "scale" [2] with an embedded value.
 fb::PlanT leastSquares(uint32_t accumulate = 1);
 
 /// A fresh folder that is removed at the end.

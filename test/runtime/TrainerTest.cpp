@@ -20,9 +20,11 @@ using namespace regimen::test;
 
 /// A trainer over leastSquares with everything that it needs.
 struct ToyRun {
-  explicit ToyRun(uint32_t accumulate = 1, TrainerOptions options = {}, int64_t blocks = 5, TrainingState state = {})
+  explicit ToyRun(uint32_t accumulate = 1, TrainerOptions options = {}, int64_t blocks = 5,
+                  TrainingState state = {})
       : plan(leastSquares(accumulate)), device(createCpuDevice(1)), executor(plan, *device),
-        data(openSafetensorsData(writeLeastSquaresData(folder.path, blocks), inputSpecs(plan, *plan.programs[0]))),
+        data(openSafetensorsData(writeLeastSquaresData(folder.path, blocks),
+                                 inputSpecs(plan, *plan.programs[0]))),
         trainer(executor, *data, state, std::move(options)) {
     executor.memory().tensors()[0].fill_(0.25);
   }
@@ -53,7 +55,8 @@ struct Reference {
         grad = micro == 0 ? part : grad + part;
       }
       losses.push_back(loss);
-      norms.push_back(static_cast<float>(std::sqrt(grad.to(at::kDouble).square().sum().item().toDouble())));
+      norms.push_back(
+          static_cast<float>(std::sqrt(grad.to(at::kDouble).square().sum().item().toDouble())));
       grads.push_back(grad);
       momentum.mul_(0.9).add_(grad);
       w.add_(momentum, -0.05);
@@ -109,7 +112,8 @@ TEST(Trainer, StopsAtALossThatIsNotFinite) {
     run.trainer.step();
     FAIL() << "went on";
   } catch (const Error &error) {
-    EXPECT_NE(std::string(error.what()).find("the loss of step 2 is not finite"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("the loss of step 2 is not finite"), std::string::npos)
+        << error.what();
   }
 }
 
@@ -172,7 +176,8 @@ TEST(Trainer, APlanWithoutUpdateIsRefused) {
   std::unique_ptr<Device> device = createCpuDevice(1);
   Executor executor(plan, *device);
   TemporaryFolder folder;
-  auto data = openSafetensorsData(writeLeastSquaresData(folder.path, 2), inputSpecs(plan, *plan.programs[0]));
+  auto data = openSafetensorsData(writeLeastSquaresData(folder.path, 2),
+                                  inputSpecs(plan, *plan.programs[0]));
   EXPECT_THROW(Trainer(executor, *data, {}, {}), Error);
 }
 

@@ -12,6 +12,7 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/Support/raw_ostream.h"
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <fmt/core.h>

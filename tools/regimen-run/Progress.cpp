@@ -31,9 +31,12 @@ std::string speed(double perSecond) {
 
 } // namespace
 
-Progress::Progress(uint64_t firstStep, uint64_t lastStep, uint64_t samplesPerStep, uint64_t tokensPerStep)
-    : firstStep(firstStep), lastStep(lastStep), unitsPerStep(tokensPerStep ? tokensPerStep : samplesPerStep),
-      unit(tokensPerStep ? "tokens/s" : "samples/s"), terminal(isatty(STDOUT_FILENO) != 0), begin(Clock::now()) {}
+Progress::Progress(uint64_t firstStep, uint64_t lastStep, uint64_t samplesPerStep,
+                   uint64_t tokensPerStep)
+    : firstStep(firstStep), lastStep(lastStep),
+      unitsPerStep(tokensPerStep ? tokensPerStep : samplesPerStep),
+      unit(tokensPerStep ? "tokens/s" : "samples/s"), terminal(isatty(STDOUT_FILENO) != 0),
+      begin(Clock::now()) {}
 
 void Progress::show(const StepMetrics &metrics) {
   Clock::time_point now = Clock::now();
@@ -45,10 +48,11 @@ void Progress::show(const StepMetrics &metrics) {
   uint64_t done = metrics.step - firstStep;
   double seconds = std::chrono::duration<double>(now - begin).count();
   double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
-  std::string text = fmt::format("step {}/{}  loss {:.4f}  {} {}  {} left{}", metrics.step, lastStep, metrics.loss,
-                                 speed(rate * static_cast<double>(unitsPerStep)), unit,
-                                 duration(static_cast<double>(lastStep - metrics.step) / rate),
-                                 metrics.skipped ? "  (skipped)" : "");
+  std::string text =
+      fmt::format("step {}/{}  loss {:.4f}  {} {}  {} left{}", metrics.step, lastStep, metrics.loss,
+                  speed(rate * static_cast<double>(unitsPerStep)), unit,
+                  duration(static_cast<double>(lastStep - metrics.step) / rate),
+                  metrics.skipped ? "  (skipped)" : "");
   if (!terminal) {
     fmt::print("{}\n", text);
   } else {

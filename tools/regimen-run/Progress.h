@@ -9,7 +9,8 @@
 
 namespace regimen::runtime {
 
-/// On a terminal, one line that is rewritten (step, loss, speed, time left); elsewhere a plain line now and then.
+/// On a terminal, one line that is rewritten (step, loss, speed, time left); elsewhere a plain line
+/// now and then.
 class Progress {
 public:
   /// `tokensPerStep` 0: speed is shown in samples.

@@ -10,7 +10,9 @@ using namespace regimen::tblgen;
 static std::string quoted(StringRef text) { return "\"" + text.str() + "\""; }
 
 /// "aten.add.Tensor": the op's name in the dialect.
-static std::string opName(const Record *op) { return "aten." + op->getValueAsString("opName").str(); }
+static std::string opName(const Record *op) {
+  return "aten." + op->getValueAsString("opName").str();
+}
 
 static void emitKernel(const Record *kernel, size_t index, raw_ostream &os) {
   std::vector<StringRef> arguments = kernel->getValueAsListOfStrings("arguments");
@@ -26,14 +28,16 @@ static void emitRecord(const Record *kernel, size_t index, raw_ostream &os) {
   bool arguments = !kernel->getValueAsListOfStrings("arguments").empty();
   auto flag = [&](StringRef name) { return kernel->getValueAsBit(name) ? "true" : "false"; };
   os << "    {KernelMode::" << kernel->getValueAsDef("mode")->getValueAsString("name") << ", "
-     << quoted(kernel->getValueAsString("name")) << ", layouts::" << kernel->getValueAsString("layout") << ", scratch::"
-     << kernel->getValueAsString("scratch") << ", ";
+     << quoted(kernel->getValueAsString("name"))
+     << ", layouts::" << kernel->getValueAsString("layout")
+     << ", scratch::" << kernel->getValueAsString("scratch") << ", ";
   if (arguments)
     os << "arguments" << index;
   else
     os << "{}";
-  os << ", " << flag("elementwise") << ", " << flag("fusedOnly") << ", " << flag("contiguousOperands") << ", "
-     << flag("floatOperands") << ", " << quoted(kernel->getValueAsString("attribute")) << ", "
+  os << ", " << flag("elementwise") << ", " << flag("fusedOnly") << ", "
+     << flag("contiguousOperands") << ", " << flag("floatOperands") << ", "
+     << quoted(kernel->getValueAsString("attribute")) << ", "
      << quoted(kernel->getValueAsString("value")) << "},\n";
 }
 
@@ -42,7 +46,8 @@ static bool emitKernels(const RecordKeeper &records, raw_ostream &os) {
   MapVector<const Record *, std::vector<size_t>> byOp;
   std::vector<const Record *> kernels(records.getAllDerivedDefinitions("Kernel"));
   // Anonymous records are numbered in the order of the table, which their names do not sort in.
-  llvm::stable_sort(kernels, [](const Record *a, const Record *b) { return a->getID() < b->getID(); });
+  llvm::stable_sort(kernels,
+                    [](const Record *a, const Record *b) { return a->getID() < b->getID(); });
   for (auto [index, kernel] : enumerate(kernels)) {
     emitKernel(kernel, index, os);
     byOp[kernel->getValueAsDef("op")].push_back(index);
@@ -63,7 +68,8 @@ static bool emitKernels(const RecordKeeper &records, raw_ostream &os) {
     for (const Record *op : view->getValueAsListOfDefs("ops")) {
       if (byOp.contains(op))
         PrintFatalError(view, op->getName() + " is a view and has a kernel");
-      os << "      {" << quoted(opName(op)) << ", layouts::" << view->getValueAsString("layout") << "},\n";
+      os << "      {" << quoted(opName(op)) << ", layouts::" << view->getValueAsString("layout")
+         << "},\n";
     }
   os << "  };\n  return table;\n}\n";
   return false;

@@ -84,8 +84,8 @@ private:
     for (int i = 0; i < forward.getNumResults(); ++i)
       if (forward.getResultName(i) == name)
         return "{c.result(" + std::to_string(i) + ")}";
-    PrintFatalError(rule, "'" + name + "' is no operand or result of " +
-                              forward.getOperationName());
+    PrintFatalError(rule,
+                    "'" + name + "' is no operand or result of " + forward.getOperationName());
   }
 
   static std::string build(const Attribute &attribute, const Twine &text) {
@@ -196,8 +196,8 @@ void emitLinearity(const RecordKeeper &records, raw_ostream &os) {
     os << "};\n";
     for (const Record *op : rule->getValueAsListOfDefs("ops"))
       if (!rows.try_emplace("aten." + op->getValueAsString("opName").str(),
-                            "{LinearityKind::" + rule->getValueAsString("kind").str() + ", " + name +
-                                "}")
+                            "{LinearityKind::" + rule->getValueAsString("kind").str() + ", " +
+                                name + "}")
                .second)
         PrintFatalError(rule, "second linearity of " + op->getName());
   }

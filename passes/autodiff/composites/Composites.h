@@ -1,7 +1,7 @@
 //===- Composites.h - PyTorch's own decompositions --------------*- C++ -*-===//
 //
-// One pattern a composite op, in files by family. A pattern that cannot lower an op says why with an
-// error at the op, and leaves it.
+// One pattern a composite op, in files by family. A pattern that cannot lower an op says why with
+// an error at the op, and leaves it.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_PASSES_AUTODIFF_COMPOSITES_COMPOSITES_H

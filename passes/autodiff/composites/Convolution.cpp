@@ -41,11 +41,11 @@ public:
 
   LogicalResult matchAndRewrite(aten::MaxPool2dOp op, PatternRewriter &rewriter) const override {
     AtenBuilder a(rewriter, op.getLoc());
-    Value result = a.call("aten::max_pool2d_with_indices", {{op.getSelf()}},
-                          {a.ints("kernel_size", op.getKernelSize()),
-                           a.ints("stride", op.getStride()), a.ints("padding", op.getPadding()),
-                           a.ints("dilation", op.getDilation()),
-                           a.boolean("ceil_mode", op.getCeilMode())});
+    Value result =
+        a.call("aten::max_pool2d_with_indices", {{op.getSelf()}},
+               {a.ints("kernel_size", op.getKernelSize()), a.ints("stride", op.getStride()),
+                a.ints("padding", op.getPadding()), a.ints("dilation", op.getDilation()),
+                a.boolean("ceil_mode", op.getCeilMode())});
     if (!result)
       return failure();
     rewriter.replaceOp(op, result);
@@ -63,10 +63,10 @@ public:
     AtenBuilder a(rewriter, op.getLoc());
     ArrayRef<int64_t> size = op.getOutputSize();
     bool one = llvm::all_of(size, [](int64_t n) { return n == 1; });
-    Value result = one ? a.call("aten::mean.dim", {{op.getSelf()}},
-                                {a.ints("dim", {-1, -2}), a.boolean("keepdim", true)})
-                       : a.call("aten::_adaptive_avg_pool2d", {{op.getSelf()}},
-                                {a.ints("output_size", size)});
+    Value result =
+        one ? a.call("aten::mean.dim", {{op.getSelf()}},
+                     {a.ints("dim", {-1, -2}), a.boolean("keepdim", true)})
+            : a.call("aten::_adaptive_avg_pool2d", {{op.getSelf()}}, {a.ints("output_size", size)});
     if (!result)
       return failure();
     rewriter.replaceOp(op, result);

@@ -20,7 +20,8 @@ public:
       return op.emitError() << "cross_entropy_loss with class probabilities is not supported: give "
                                "class indices";
     if (!op.getLabelSmoothing().isZero())
-      return op.emitError() << "label smoothing in cross_entropy_loss is not supported: set it to 0";
+      return op.emitError()
+             << "label smoothing in cross_entropy_loss is not supported: set it to 0";
     if (rank > 2)
       return op.emitError() << "cross_entropy_loss of rank " << rank
                             << " is not supported: reshape the logits to (rows, classes)";
@@ -31,9 +32,9 @@ public:
     SmallVector<Value> weight;
     if (op.getWeight())
       weight.push_back(op.getWeight());
-    Value result = a.call("aten::nll_loss_forward", {{logProbabilities}, {op.getTarget()}, weight},
-                          {a.i64("reduction", op.getReduction()),
-                           a.i64("ignore_index", op.getIgnoreIndex())});
+    Value result =
+        a.call("aten::nll_loss_forward", {{logProbabilities}, {op.getTarget()}, weight},
+               {a.i64("reduction", op.getReduction()), a.i64("ignore_index", op.getIgnoreIndex())});
     if (!result)
       return failure();
     rewriter.replaceOp(op, result);
@@ -50,8 +51,8 @@ public:
   LogicalResult matchAndRewrite(SoftmaxOp op, PatternRewriter &rewriter) const override {
     AtenBuilder a(rewriter, op.getLoc());
     Value input = a.to(op.getSelf(), typeOf(op.getResult()).getElementType());
-    Value result = a.call(kernel, {{input}},
-                          {a.i64("dim", op.getDim()), a.boolean("half_to_float", false)});
+    Value result =
+        a.call(kernel, {{input}}, {a.i64("dim", op.getDim()), a.boolean("half_to_float", false)});
     if (!result)
       return failure();
     rewriter.replaceOp(op, result);

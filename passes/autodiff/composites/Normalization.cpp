@@ -20,10 +20,10 @@ public:
 
   LogicalResult matchAndRewrite(aten::LayerNormOp op, PatternRewriter &rewriter) const override {
     AtenBuilder a(rewriter, op.getLoc());
-    Value result = a.call(
-        "aten::native_layer_norm", {{op.getInput()}, optional(op.getWeight()), optional(op.getBias())},
-        {a.ints("normalized_shape", op.getNormalizedShape()),
-         a.f64("eps", op.getEps().convertToDouble())});
+    Value result = a.call("aten::native_layer_norm",
+                          {{op.getInput()}, optional(op.getWeight()), optional(op.getBias())},
+                          {a.ints("normalized_shape", op.getNormalizedShape()),
+                           a.f64("eps", op.getEps().convertToDouble())});
     if (!result)
       return failure();
     rewriter.replaceOp(op, result);
@@ -44,10 +44,10 @@ public:
     int64_t pixels = 1;
     for (int64_t size : sizes.drop_front(2))
       pixels *= size;
-    Value result =
-        a.call("aten::native_group_norm", {{input}, optional(op.getWeight()), optional(op.getBias())},
-               {a.i64("N", sizes[0]), a.i64("C", sizes[1]), a.i64("HxW", pixels),
-                a.i64("group", op.getNumGroups()), a.f64("eps", op.getEps().convertToDouble())});
+    Value result = a.call(
+        "aten::native_group_norm", {{input}, optional(op.getWeight()), optional(op.getBias())},
+        {a.i64("N", sizes[0]), a.i64("C", sizes[1]), a.i64("HxW", pixels),
+         a.i64("group", op.getNumGroups()), a.f64("eps", op.getEps().convertToDouble())});
     if (!result)
       return failure();
     rewriter.replaceOp(op, result);

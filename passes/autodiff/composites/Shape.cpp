@@ -123,8 +123,9 @@ private:
 
 void passes::addShapePatterns(RewritePatternSet &patterns) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<DecomposePad, DecomposeDiff, DecomposeRepeatInterleave, DecomposeTypeAs,
-               DecomposeCopy>(context);
+  patterns
+      .add<DecomposePad, DecomposeDiff, DecomposeRepeatInterleave, DecomposeTypeAs, DecomposeCopy>(
+          context);
   patterns.add<DecomposeSynonym<aten::AndTensorOp>>(context, "aten::bitwise_and.Tensor");
   patterns.add<DecomposeSynonym<aten::OrTensorOp>>(context, "aten::bitwise_or.Tensor");
   patterns.add<DecomposeSynonym<aten::MinOtherOp>>(context, "aten::minimum");

@@ -66,8 +66,7 @@ static NamedAttribute outputMask(VjpContext &c, ArrayRef<StringRef> names) {
 void rules::convolution(VjpContext &c) {
   StringRef names[] = {"input", "weight", "bias"};
   SmallVector<NamedAttribute> attributes{outputMask(c, names)};
-  for (StringRef name :
-       {"stride", "padding", "dilation", "transposed", "output_padding", "groups"})
+  for (StringRef name : {"stride", "padding", "dilation", "transposed", "output_padding", "groups"})
     attributes.emplace_back(name, c.attr(name));
   if (Value bias = c.operand("bias"))
     attributes.push_back(c.aten().ints("bias_sizes", sizesOf(bias)));
@@ -99,8 +98,9 @@ void rules::nativeGroupNorm(VjpContext &c) {
     attributes.emplace_back(name, c.attr(name));
   // The kernel wants contiguous tensors; a clone of one that is already costs a copy, not bits.
   auto contiguous = [&](Value x) {
-    return isContiguous(x) ? x
-                           : c.aten().call("aten::clone", {{x}}, {c.aten().i64("memory_format", 0)});
+    return isContiguous(x)
+               ? x
+               : c.aten().call("aten::clone", {{x}}, {c.aten().i64("memory_format", 0)});
   };
   setAll(c,
          c.aten().op("aten::native_group_norm_backward",

@@ -104,8 +104,7 @@ void rules::powTensor(VjpContext &c) {
   if (c.wants("self")) {
     Value less = a.call("aten::sub.Scalar", {{exponent}, {a.scalar(int64_t(1))}, {}});
     Value power = a.call("aten::pow.Tensor_Tensor", {{self}, {less}});
-    c.set("self",
-          a.mul(c.grad(), zeroWhere(isZero(exponent), a.mul(exponent, power))));
+    c.set("self", a.mul(c.grad(), zeroWhere(isZero(exponent), a.mul(exponent, power))));
   }
 }
 
@@ -120,8 +119,8 @@ void rules::clamp(VjpContext &c) {
     Value below = a.call("aten::le.Scalar", {{self}, {max}});
     mask = mask ? a.call("aten::logical_and", {{mask}, {below}}) : below;
   }
-  c.set("self", mask ? a.call("aten::where.ScalarOther", {{mask}, {c.grad()}, {a.scalar(0.0)}})
-                     : c.grad());
+  c.set("self",
+        mask ? a.call("aten::where.ScalarOther", {{mask}, {c.grad()}, {a.scalar(0.0)}}) : c.grad());
 }
 
 void rules::leakyRelu(VjpContext &c) {
@@ -139,8 +138,8 @@ void rules::softplus(VjpContext &c) {
   AtenBuilder &a = c.aten();
   Value beta = c.operand("beta") ? c.operand("beta") : a.scalar(int64_t(1));
   Value threshold = c.operand("threshold") ? c.operand("threshold") : a.scalar(int64_t(20));
-  c.set("self", a.call("aten::softplus_backward",
-                       {{c.grad()}, {c.operand("self")}, {beta}, {threshold}}));
+  c.set("self",
+        a.call("aten::softplus_backward", {{c.grad()}, {c.operand("self")}, {beta}, {threshold}}));
 }
 
 /// maximum and minimum: ties share the gradient, and `loses` tells where an operand does not count.

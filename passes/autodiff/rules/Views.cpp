@@ -18,11 +18,11 @@ void rules::slice(VjpContext &c) {
   if (!c.wants("self"))
     return;
   AtenBuilder &a = c.aten();
-  c.set("self", a.call("aten::slice_backward", {{c.grad()}},
-                       {a.ints("input_sizes", sizesOf(c.operand("self"))),
-                        a.i64("dim", c.integer("dim", 0)), a.i64("start", c.integer("start", 0)),
-                        a.i64("end", c.integer("end", INT64_MAX)),
-                        a.i64("step", c.integer("step", 1))}));
+  c.set("self",
+        a.call("aten::slice_backward", {{c.grad()}},
+               {a.ints("input_sizes", sizesOf(c.operand("self"))),
+                a.i64("dim", c.integer("dim", 0)), a.i64("start", c.integer("start", 0)),
+                a.i64("end", c.integer("end", INT64_MAX)), a.i64("step", c.integer("step", 1))}));
 }
 
 void rules::split(VjpContext &c) {
@@ -128,9 +128,8 @@ void rules::selectScatter(VjpContext &c) {
   AtenBuilder &a = c.aten();
   int64_t dim = c.integer("dim", 0), index = c.integer("index", 0);
   if (c.wants("self"))
-    c.set("self",
-          a.call("aten::select_scatter", {{c.grad()}, {a.zeros(typeOf(c.operand("src")))}},
-                 {a.i64("dim", dim), a.i64("index", index)}));
+    c.set("self", a.call("aten::select_scatter", {{c.grad()}, {a.zeros(typeOf(c.operand("src")))}},
+                         {a.i64("dim", dim), a.i64("index", index)}));
   if (c.wants("src"))
     c.set("src", a.select(c.grad(), dim, index));
 }
@@ -151,19 +150,18 @@ void rules::embedding(VjpContext &c) {
   if (!c.wants("weight"))
     return;
   AtenBuilder &a = c.aten();
-  c.set("weight",
-        a.call("aten::embedding_dense_backward", {{c.grad()}, {c.operand("indices")}},
-               {a.i64("num_weights", sizesOf(c.operand("weight"))[0]),
-                a.i64("padding_idx", c.integer("padding_idx", -1)),
-                a.boolean("scale_grad_by_freq", c.flag("scale_grad_by_freq", false))}));
+  c.set("weight", a.call("aten::embedding_dense_backward", {{c.grad()}, {c.operand("indices")}},
+                         {a.i64("num_weights", sizesOf(c.operand("weight"))[0]),
+                          a.i64("padding_idx", c.integer("padding_idx", -1)),
+                          a.boolean("scale_grad_by_freq", c.flag("scale_grad_by_freq", false))}));
 }
 
 void rules::index(VjpContext &c) {
   if (!c.wants("self"))
     return;
   AtenBuilder &a = c.aten();
-  Value zeros = a.call("aten::new_zeros", {{c.grad()}},
-                       {a.ints("size", sizesOf(c.operand("self")))});
+  Value zeros =
+      a.call("aten::new_zeros", {{c.grad()}}, {a.ints("size", sizesOf(c.operand("self")))});
   c.set("self", a.call("aten::index_put", {{zeros}, c.operands("indices"), {c.grad()}},
                        {NamedAttribute("indices_present", c.attr("indices_present")),
                         a.boolean("accumulate", true)}));
@@ -173,8 +171,8 @@ void rules::indexSelect(VjpContext &c) {
   if (!c.wants("self"))
     return;
   AtenBuilder &a = c.aten();
-  Value zeros = a.call("aten::new_zeros", {{c.grad()}},
-                       {a.ints("size", sizesOf(c.operand("self")))});
+  Value zeros =
+      a.call("aten::new_zeros", {{c.grad()}}, {a.ints("size", sizesOf(c.operand("self")))});
   c.set("self", a.call("aten::index_add", {{zeros}, {c.operand("index")}, {c.grad()}, {}},
                        {a.i64("dim", c.integer("dim", 0))}));
 }
@@ -183,8 +181,8 @@ void rules::gather(VjpContext &c) {
   if (!c.wants("self"))
     return;
   AtenBuilder &a = c.aten();
-  Value zeros = a.call("aten::new_zeros", {{c.grad()}},
-                       {a.ints("size", sizesOf(c.operand("self")))});
+  Value zeros =
+      a.call("aten::new_zeros", {{c.grad()}}, {a.ints("size", sizesOf(c.operand("self")))});
   c.set("self", a.call("aten::scatter_add", {{zeros}, {c.operand("index")}, {c.grad()}},
                        {a.i64("dim", c.integer("dim", 0))}));
 }

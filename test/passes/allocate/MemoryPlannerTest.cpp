@@ -32,7 +32,8 @@ double ratio(const Placement &placement) {
   return double(placement.bytes) / double(placement.lowerBound);
 }
 
-/// A micro-step's shape: activations that live from layer i forward to layer i backward, and temporaries.
+/// A micro-step's shape: activations that live from layer i forward to layer i backward, and
+/// temporaries.
 std::vector<Interval> trainingStep(uint32_t layers, uint32_t seed) {
   std::minstd_rand engine(seed);
   auto random = [&] { return static_cast<uint32_t>(engine()); };
@@ -75,7 +76,8 @@ TEST(MemoryPlanner, EmptyBuffersTakeNoSpace) {
 
 TEST(MemoryPlanner, FindsOrderThatSizeAloneMisses) {
   // By size, the two large ones go to the bottom and the long-lived small one splits the rest.
-  std::vector<Interval> intervals{{6400, 0, 3}, {6400, 6, 9}, {3200, 2, 7}, {4800, 4, 5}, {3200, 4, 9}};
+  std::vector<Interval> intervals{
+      {6400, 0, 3}, {6400, 6, 9}, {3200, 2, 7}, {4800, 4, 5}, {3200, 4, 9}};
   Placement placement = planned(intervals);
   EXPECT_LE(ratio(placement), 1.0001);
 }

@@ -1,0 +1,227 @@
+// RUN: regimen-opt %s -split-input-file -verify-diagnostics
+
+// expected-error @+1 {{is smaller than its value}}
+exec.static @constant bytes 4 category(workspace) = dense<[1, 2]> : tensor<2xi32>
+
+// -----
+
+// expected-error @+1 {{names @nowhere, which is no arena}}
+exec.static @buffer bytes 4 category(params) in @nowhere[0]
+
+// -----
+
+exec.arena @static class(static) space(device)
+// expected-error @+1 {{is at offset 32, which is no multiple of 64}}
+exec.static @buffer bytes 4 category(params) in @static[32]
+
+// -----
+
+// expected-error @+1 {{needs both an arena and an offset, or neither}}
+"exec.static"() <{sym_name = "buffer", bytes = 4 : i64, category = #exec<category params>, offset = 0 : i64}> : () -> ()
+
+// -----
+
+// expected-error @+1 {{has a negative size}}
+exec.static @buffer bytes -1 category(params)
+
+// -----
+
+exec.static @buffer bytes 64 category(params)
+// expected-error @+1 {{names @w, which is no parameter, buffer, gradient or state}}
+exec.bind @w at @buffer[0] : memref<4xf32>
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+// expected-error @+1 {{names @buffer, which is no static buffer}}
+exec.bind @w at @buffer[0] : memref<4xf32>
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+exec.static @buffer bytes 64 category(params)
+// expected-error @+1 {{places 'tensor<4xf32>' as 'memref<5xf32>'}}
+exec.bind @w at @buffer[0] : memref<5xf32>
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+exec.static @buffer bytes 64 category(params)
+// expected-error @+1 {{needs a memref type}}
+exec.bind @w at @buffer[0] : tensor<4xf32>
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+exec.static @buffer bytes 64 category(params)
+// expected-error @+1 {{ends at byte 68 of a buffer of 64 bytes}}
+exec.bind @w at @buffer[52] : memref<4xf32>
+
+// -----
+
+// expected-error @+1 {{returns 0 tensors for 1 outputs}}
+exec.program @p update inputs [] outputs ["y"] {
+}
+
+// -----
+
+// expected-error @+1 {{loss is output 1 of 0}}
+exec.program @p update inputs [] outputs [] loss 1 {
+}
+
+// -----
+
+// expected-error @+1 {{takes no block arguments}}
+exec.program @p update inputs [] outputs [] {
+^bb0(%x: tensor<f32>):
+}
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+exec.program @p update inputs [] outputs [] {
+  // expected-error @+1 {{cannot be in an exec.program}}
+  %w = train.read @w : tensor<4xf32>
+}
+
+// -----
+
+exec.program @p update inputs ["x"] outputs [] {
+  %0 = exec.buffer "x" bytes 4 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  exec.load_input 0 -> %x : memref<f32>
+  // expected-error @+1 {{loads input 0 a second time}}
+  exec.load_input 0 -> %x : memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs ["x"] outputs [] {
+  %0 = exec.buffer "x" bytes 4 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{loads input 1 of 1}}
+  exec.load_input 1 -> %x : memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  // expected-error @+1 {{names @buffer, which is no static buffer}}
+  %0 = exec.get @buffer
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  // expected-error @+1 {{ends at byte 12 of a buffer of 8 bytes}}
+  %x = exec.view %0[0] : memref<2xf32, strided<[2]>>
+}
+
+// -----
+
+exec.static @buffer bytes 8 category(params)
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.get @buffer
+  // expected-error @+1 {{ends at byte 12 of a buffer of 8 bytes}}
+  %x = exec.view %0[4] : memref<2xf32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  // expected-error @+1 {{is at byte 2, which is no element's}}
+  %x = exec.view %0[2] : memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  // expected-error @+1 {{needs a static shape}}
+  %x = exec.view %0[0] : memref<?xf32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  // expected-error @+1 {{needs a strided tensor}}
+  %x = exec.view %0[0] : memref<2xf32, affine_map<(d0) -> (d0 mod 2)>>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{a kernel of mode out starts with aten::}}
+  exec.call "regimen::copy" out (%x) -> (%x) : (memref<f32>) -> memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{has 1 results in mode in_place}}
+  exec.call "aten::_fused_adamw_" in_place (%x) -> (%x) : (memref<f32>) -> memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  // expected-error @+1 {{has 0 results in mode own}}
+  exec.call "regimen::fill" own (scalar_float 1.0 : f64) : () -> ()
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{has 'memref<f32>' as argument 0 of kind 'register'}}
+  exec.call "regimen::fill" own (%x register) -> (%x) : (memref<f32>) -> memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{has 1 operands for arguments that take 0}}
+  "exec.call"(%x, %x) <{kernel = "regimen::fill", mode = #exec<kernel_mode own>, args = [#exec.arg<default>], operandSegmentSizes = array<i32: 1, 1, 0>}> : (memref<f32>, memref<f32>) -> ()
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{an argument of kind 'int' cannot hold 1.000000e+00 : f64}}
+  exec.call "regimen::fill" own (int 1.0 : f64) -> (%x) : () -> memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "x" bytes 8 category(workspace)
+  %x = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{unknown kind of argument 'complex'}}
+  exec.call "regimen::fill" own (complex 1.0 : f64) -> (%x) : () -> memref<f32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] events 1 {
+  // expected-error @+1 {{uses event 1 of 1}}
+  exec.record 1 lane(copy)
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  // expected-error @+1 {{uses event 0 of 0}}
+  exec.wait 0 lane(compute)
+}

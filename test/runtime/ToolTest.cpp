@@ -1,0 +1,148 @@
+//===- ToolTest.cpp - regimen-run as a user meets it ----------------------===//
+#include "ToyPlan.h"
+
+#include "formats/safetensors/Safetensors.h"
+
+#include <ATen/Functions.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <sys/wait.h>
+
+namespace regimen::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Result {
+  int exitCode;
+  std::string text; // both streams
+};
+
+Result shell(const std::string &command) {
+  std::FILE *pipe = popen(("( " + command + " ) 2>&1").c_str(), "r");
+  std::string text;
+  std::array<char, 4096> part{};
+  for (size_t count = 0; (count = std::fread(part.data(), 1, part.size(), pipe)) > 0;)
+    text.append(part.data(), count);
+  int status = pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), text};
+}
+
+class ToolTest : public testing::Test {
+protected:
+  ToolTest() {
+    fb::PlanT plan = leastSquares();
+    EXPECT_EQ(plan::validate(plan), std::vector<std::string>());
+    plan::write(plan, folder.path / "toy.plan");
+    writeLeastSquaresData(folder.path, 5);
+    at::Tensor w = at::full({3, 1}, 0.25f);
+    safetensors::write(folder.path / "w.safetensors",
+                       {{"w", {safetensors::DType::F32, {3, 1}, bytesOf(w)}}});
+  }
+  /// regimen-run with plan, data and weights, in the test's folder.
+  Result run(const std::string &options) {
+    return bare("toy.plan --data data.safetensors --weights w.safetensors " + options);
+  }
+  Result bare(const std::string &options) {
+    return shell("cd " + folder.path.string() + " && " REGIMEN_RUN " " + options);
+  }
+  std::vector<nlohmann::json> metrics(const std::string &file) {
+    std::vector<nlohmann::json> lines;
+    std::ifstream stream(folder.path / file);
+    for (std::string line; std::getline(stream, line);)
+      lines.push_back(nlohmann::json::parse(line));
+    return lines;
+  }
+  void expectFailure(const Result &result, int exitCode, const std::string &part) {
+    EXPECT_EQ(result.exitCode, exitCode) << result.text;
+    EXPECT_NE(result.text.find(part), std::string::npos) << result.text;
+  }
+
+  TemporaryFolder folder;
+};
+
+TEST_F(ToolTest, TrainsSavesAndResumesBitForBit) {
+  Result whole = run("--steps 8 --metrics whole.jsonl --save whole --dump-grads g.safetensors "
+                     "--memory-report m.json "
+                     "--trace t.json");
+  ASSERT_EQ(whole.exitCode, 0) << whole.text;
+  EXPECT_NE(whole.text.find("step 8/8"), std::string::npos) << whole.text;
+  EXPECT_EQ(run("--steps 3 --metrics a.jsonl --save half").exitCode, 0);
+  Result rest = bare(
+      "toy.plan --data data.safetensors --steps 8 --metrics b.jsonl --resume half --save half");
+  EXPECT_EQ(rest.exitCode, 0) << rest.text;
+  std::vector<nlohmann::json> want = metrics("whole.jsonl"), got = metrics("a.jsonl"),
+                              tail = metrics("b.jsonl");
+  got.insert(got.end(), tail.begin(), tail.end());
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i)
+    for (const char *key : {"step", "loss", "grad_norm", "lr", "samples"})
+      EXPECT_EQ(got[i][key], want[i][key]);
+  EXPECT_EQ(shell("cmp " + (folder.path / "whole/model.safetensors").string() + " " +
+                  (folder.path / "half/model.safetensors").string())
+                .exitCode,
+            0);
+  nlohmann::json memory = nlohmann::json::parse(std::ifstream(folder.path / "m.json"))["ranks"][0];
+  EXPECT_EQ(memory["measured_peak"], memory["predicted_peak"]);
+}
+
+TEST_F(ToolTest, HelpHasExamplesAndUsageErrorsAreTwo) {
+  Result help = bare("--help");
+  EXPECT_EQ(help.exitCode, 0);
+  EXPECT_NE(help.text.find("Examples:"), std::string::npos);
+  EXPECT_EQ(bare("").exitCode, 2);
+  EXPECT_EQ(bare("toy.plan").exitCode, 2);
+  EXPECT_EQ(run("--tokens t.bin").exitCode, 2);
+  EXPECT_EQ(run("--nan sometimes").exitCode, 2);
+  EXPECT_EQ(run("--no-such-option").exitCode, 2);
+  EXPECT_EQ(run("--save-every 3").exitCode, 2);
+}
+
+TEST_F(ToolTest, WhatCannotBeDoneIsOneMessage) {
+  expectFailure(bare("none.plan --data data.safetensors"), 1, "none.plan");
+  expectFailure(bare("data.safetensors --data data.safetensors"), 1, "data.safetensors");
+  expectFailure(bare("toy.plan --data none.safetensors --weights w.safetensors"), 1,
+                "none.safetensors");
+  expectFailure(bare("toy.plan --data data.safetensors"), 1, "--weights");
+  expectFailure(run("--nproc 2"), 1, "several ranks are not built yet");
+  expectFailure(run("--eval-data data.safetensors"), 1, "not built yet");
+  expectFailure(run("--threads 2"), 1, "target.threads=1");
+  expectFailure(run("--metrics /nowhere/m.jsonl"), 1, "/nowhere/m.jsonl");
+  expectFailure(run("--save /proc/nowhere"), 1, "/proc/nowhere");
+  expectFailure(run("--resume ."), 1, "no checkpoint");
+  expectFailure(shell("cd " + folder.path.string() +
+                      " && WORLD_SIZE=4 RANK=1 " REGIMEN_RUN
+                      " toy.plan --data data.safetensors --weights w.safetensors"),
+                1, "several ranks");
+}
+
+TEST_F(ToolTest, ALossThatIsNotFiniteIsReportedWithItsStep) {
+  at::Tensor w = at::full({3, 1}, INFINITY);
+  safetensors::write(folder.path / "w.safetensors",
+                     {{"w", {safetensors::DType::F32, {3, 1}, bytesOf(w)}}});
+  expectFailure(run("--steps 3"), 1, "the loss of step 1 is not finite");
+  EXPECT_EQ(run("--steps 3 --nan skip --metrics skip.jsonl").exitCode, 0);
+  ASSERT_EQ(metrics("skip.jsonl").size(), 3u);
+  EXPECT_EQ(metrics("skip.jsonl")[2]["skipped"], true);
+  EXPECT_EQ(run("--steps 3 --nan ignore").exitCode, 0);
+}
+
+TEST_F(ToolTest, CtrlCEndsCleanlyAndSaves) {
+  std::string command = "cd " + folder.path.string() +
+                        " && " REGIMEN_RUN
+                        " toy.plan --data data.safetensors --weights w.safetensors --steps "
+                        "100000000 --save out --metrics m.jsonl &"
+                        " pid=$!; for i in $(seq 200); do [ -s m.jsonl ] && break; sleep 0.05; "
+                        "done; kill -INT $pid; wait $pid";
+  Result result = shell("bash -mc '" + command + "'");
+  EXPECT_EQ(result.exitCode, 0) << result.text;
+  EXPECT_NE(result.text.find("interrupted after step"), std::string::npos) << result.text;
+  EXPECT_TRUE(fs::exists(folder.path / "out/model.safetensors"));
+}
+
+} // namespace
+} // namespace regimen::test
