@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from interpret import Interpreter
+from torch import Tensor, nn
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TABLE = ROOT / "dialects/aten/rules/Vjp.td"
