@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <sys/wait.h>
@@ -132,8 +133,10 @@ TEST_F(ToolTest, ALossThatIsNotFiniteIsReportedWithItsStep) {
 }
 
 TEST_F(ToolTest, CtrlCEndsCleanlyAndSaves) {
+  // Job control keeps a shell from ignoring SIGINT for what it puts in the background. The pid must
+  // be the tool's.
   std::string command = "cd " + folder.path.string() +
-                        " && " REGIMEN_RUN
+                        "; " REGIMEN_RUN
                         " toy.plan --data data.safetensors --weights w.safetensors --steps "
                         "100000000 --save out --metrics m.jsonl &"
                         " pid=$!; for i in $(seq 200); do [ -s m.jsonl ] && break; sleep 0.05; "
