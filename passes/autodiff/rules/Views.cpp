@@ -95,21 +95,23 @@ void rules::constantPadNd(VjpContext &c) {
 void rules::repeat(VjpContext &c) {
   if (!c.wants("self"))
     return;
+  AtenBuilder &a = c.aten();
   ArrayRef<int64_t> repeats = c.ints("repeats"), input = sizesOf(c.operand("self"));
-  int64_t leading = repeats.size() - input.size();
+  size_t leading = repeats.size() - input.size();
+  Value grad = c.grad();
+  for (size_t i = 0; i < leading; ++i)
+    grad = a.sum(grad, {0}, false);
   // Each repeated dimension becomes (repeats, size); the repeats are then summed.
   SmallVector<int64_t> sizes, dims;
-  for (int64_t i = 0, e = repeats.size(); i < e; ++i) {
-    if (i < leading || repeats[i] != 1) {
+  for (auto [count, size] : llvm::zip_equal(repeats.drop_front(leading), input)) {
+    if (count != 1) {
       dims.push_back(sizes.size());
-      sizes.push_back(repeats[i]);
+      sizes.push_back(count);
     }
-    if (i >= leading)
-      sizes.push_back(input[i - leading]);
+    sizes.push_back(size);
   }
-  Value grad = c.grad();
   if (!dims.empty())
-    grad = c.aten().sum(c.aten().view(grad, sizes), dims, false);
+    grad = a.sum(a.view(grad, sizes), dims, false);
   c.set("self", grad);
 }
 

@@ -31,7 +31,8 @@ TEST(IteratorStrides, KeepThePermutationOfDenseOperands) {
 }
 
 TEST(IteratorStrides, FollowTheFirstOperandThatDecides) {
-  Layout z = layout({4, 8, 6}, {48, 1, 8}), c = contiguousLayout({4, 8, 6}), column = contiguousLayout({4, 8, 1});
+  Layout z = layout({4, 8, 6}, {48, 1, 8}), c = contiguousLayout({4, 8, 6}),
+         column = contiguousLayout({4, 8, 1});
   EXPECT_EQ(iteratorStrides(z.sizes, {&z, &c}, false), Strides({48, 1, 8}));
   EXPECT_EQ(iteratorStrides(z.sizes, {&c, &z}, false), Strides({48, 6, 1}));
   EXPECT_EQ(iteratorStrides(z.sizes, {&z, &column}, false), Strides({48, 1, 8}));
@@ -66,7 +67,8 @@ TEST(DenseStrides, KeepTheOrder) {
 TEST(ReshapeStrides, SplitAndMergeWhereTheTensorIsContiguous) {
   EXPECT_EQ(*reshapeStrides(contiguousLayout({4, 6}), {2, 2, 6}), Strides({12, 6, 1}));
   EXPECT_EQ(*reshapeStrides(layout({4, 6}, {1, 4}), {4, 2, 3}), Strides({1, 12, 4}));
-  EXPECT_EQ(*reshapeStrides(layout({4, 32, 64}, {6144, 192, 1}), {4, 32, 4, 16}), Strides({6144, 192, 16, 1}));
+  EXPECT_EQ(*reshapeStrides(layout({4, 32, 64}, {6144, 192, 1}), {4, 32, 4, 16}),
+            Strides({6144, 192, 16, 1}));
   EXPECT_EQ(*reshapeStrides(contiguousLayout({}), {1, 1}), Strides({1, 1}));
   EXPECT_EQ(*reshapeStrides(contiguousLayout({0, 3}), {3, 0}), Strides({1, 1}));
   EXPECT_FALSE(reshapeStrides(layout({4, 6}, {1, 4}), {24}));
@@ -84,14 +86,17 @@ TEST(Layout, DenseAndContiguous) {
 
 class AnalysisTest : public ::testing::Test {
 protected:
-  AnalysisTest() { context.loadDialect<aten::AtenDialect, train::TrainDialect, arith::ArithDialect>(); }
+  AnalysisTest() {
+    context.loadDialect<aten::AtenDialect, train::TrainDialect, arith::ArithDialect>();
+  }
 
   /// Analyses a program over inputs x: [2, 4, 6] and n: [2, 4, 6, 8], whose body is `body`.
   FailureOr<LayoutAnalysis> analyse(const std::string &body) {
-    module = parseSourceString<ModuleOp>(
-        "train.program @p update inputs [\"x\", \"n\"] outputs [] {\n^bb0(%x: tensor<2x4x6xf32>, %n: tensor<2x4x6x8xf32>):\n" +
-            body + "\ntrain.return\n}",
-        &context);
+    module =
+        parseSourceString<ModuleOp>("train.program @p update inputs [\"x\", \"n\"] outputs [] "
+                                    "{\n^bb0(%x: tensor<2x4x6xf32>, %n: tensor<2x4x6x8xf32>):\n" +
+                                        body + "\ntrain.return\n}",
+                                    &context);
     program = *module->getOps<train::ProgramOp>().begin();
     return LayoutAnalysis::compute(program, /*fuse=*/false);
   }
@@ -118,8 +123,9 @@ TEST_F(AnalysisTest, ViewsAreWindowsOfTheirBase) {
 }
 
 TEST_F(AnalysisTest, SplitsFollowOneAnother) {
-  auto analysis = analyse("%a:3 = aten.split.Tensor(%x) {split_size = 2 : i64, dim = 2 : i64} : (tensor<2x4x6xf32>) -> "
-                          "(tensor<2x4x2xf32>, tensor<2x4x2xf32>, tensor<2x4x2xf32>)");
+  auto analysis = analyse(
+      "%a:3 = aten.split.Tensor(%x) {split_size = 2 : i64, dim = 2 : i64} : (tensor<2x4x6xf32>) -> "
+      "(tensor<2x4x2xf32>, tensor<2x4x2xf32>, tensor<2x4x2xf32>)");
   ASSERT_TRUE(succeeded(analysis));
   EXPECT_EQ(analysis->layoutOf(last()->getResult(2)).offset, 4);
   EXPECT_EQ(analysis->layoutOf(last()->getResult(2)).strides, Strides({24, 6, 1}));
@@ -135,9 +141,9 @@ TEST_F(AnalysisTest, AViewThatCannotBeOneHasItsOwnStorage) {
 }
 
 TEST_F(AnalysisTest, FlashAttentionLiesByPosition) {
-  auto analysis = analyse(
-      "%o, %l = aten._scaled_dot_product_flash_attention_for_cpu(%n, %n, %n) : (tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, "
-      "tensor<2x4x6x8xf32>) -> (tensor<2x4x6x8xf32>, tensor<2x4x6xf32>)");
+  auto analysis = analyse("%o, %l = aten._scaled_dot_product_flash_attention_for_cpu(%n, %n, %n) : "
+                          "(tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, "
+                          "tensor<2x4x6x8xf32>) -> (tensor<2x4x6x8xf32>, tensor<2x4x6xf32>)");
   ASSERT_TRUE(succeeded(analysis));
   EXPECT_EQ(analysis->layoutOf(last()->getResult(0)).strides, Strides({192, 8, 32, 1}));
   EXPECT_EQ(analysis->layoutOf(last()->getResult(1)).strides, Strides({24, 1, 4}));
