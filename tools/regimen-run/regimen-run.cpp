@@ -63,13 +63,16 @@ void declare(CLI::App &app, Options &o) {
           std::map<std::string, Labels>{{"shifted", Labels::Shifted}, {"same", Labels::Same}}))
       ->option_text("shifted|same");
   app.add_flag("--shuffle", o.shuffle, "permute the micro-batches anew in each pass over the data");
-  app.add_option("--seed", o.seed, "seed of --shuffle; a resumed run keeps its own unless given");
+  app.add_option("--seed", o.seed, "seed of --shuffle; a resumed run keeps its own unless given")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--weights", o.weights,
                  "initial weights: safetensors file, Hugging Face folder, or .pt2 archive");
   app.add_option("--eval-data", o.evalData, "safetensors file to evaluate on");
-  app.add_option("--eval-every", o.evalEvery, "evaluate after every so many steps");
+  app.add_option("--eval-every", o.evalEvery, "evaluate after every so many steps")
+      ->check(CLI::PositiveNumber);
   app.add_option("--steps", o.steps,
-                 "train until so many steps are done; else one pass over the data");
+                 "train until so many steps are done; else one pass over the data")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--nproc", o.nproc, "local ranks")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -89,7 +92,8 @@ void declare(CLI::App &app, Options &o) {
   app.add_option("--save", o.save,
                  "write checkpoints DIR/step-N and the link DIR/model.safetensors");
   app.add_option("--save-every", o.saveEvery, "save after every so many steps; else at the end")
-      ->needs("--save");
+      ->needs("--save")
+      ->check(CLI::PositiveNumber);
   app.add_option("--resume", o.resume, "go on from the newest checkpoint in this folder");
   app.add_option("--dump-grads", o.dumpGrads,
                  "write the gradients of the run's first step here (safetensors)");
