@@ -62,18 +62,3 @@ void rules::logsumexp(VjpContext &c) {
   Value difference = a.sub(c.operand("self"), restoreDims(c, c.result(), dims));
   c.set("self", a.mul(grad, a.call("aten::exp", {{difference}})));
 }
-
-void rules::cumsum(VjpContext &c) {
-  if (!c.wants("self"))
-    return;
-  AtenBuilder &a = c.aten();
-  RankedTensorType type = typeOf(c.operand("self"));
-  Value grad = a.to(c.grad(), type.getElementType());
-  int64_t dim = wrapDim(c.integer("dim", 0), type.getRank());
-  if (type.getNumElements() > 1 && type.getDimSize(dim) > 1) {
-    grad = a.call("aten::flip", {{grad}}, {a.ints("dims", {dim})});
-    grad = a.call("aten::cumsum", {{grad}}, {a.i64("dim", dim)});
-    grad = a.call("aten::flip", {{grad}}, {a.ints("dims", {dim})});
-  }
-  c.set("self", grad);
-}

@@ -27,8 +27,6 @@ void selectScatter(VjpContext &c);
 void sliceScatter(VjpContext &c);
 void embedding(VjpContext &c);
 void index(VjpContext &c);
-void indexSelect(VjpContext &c);
-void gather(VjpContext &c);
 
 // Pointwise.cpp
 void add(VjpContext &c);
@@ -50,7 +48,6 @@ void sum(VjpContext &c);
 void mean(VjpContext &c);
 void amax(VjpContext &c);
 void logsumexp(VjpContext &c);
-void cumsum(VjpContext &c);
 
 // Kernels.cpp: matrix products and ops with a backward kernel of several results
 void mm(VjpContext &c);

@@ -168,23 +168,3 @@ void rules::index(VjpContext &c) {
                        {NamedAttribute("indices_present", c.attr("indices_present")),
                         a.boolean("accumulate", true)}));
 }
-
-void rules::indexSelect(VjpContext &c) {
-  if (!c.wants("self"))
-    return;
-  AtenBuilder &a = c.aten();
-  Value zeros =
-      a.call("aten::new_zeros", {{c.grad()}}, {a.ints("size", sizesOf(c.operand("self")))});
-  c.set("self", a.call("aten::index_add", {{zeros}, {c.operand("index")}, {c.grad()}, {}},
-                       {a.i64("dim", c.integer("dim", 0))}));
-}
-
-void rules::gather(VjpContext &c) {
-  if (!c.wants("self"))
-    return;
-  AtenBuilder &a = c.aten();
-  Value zeros =
-      a.call("aten::new_zeros", {{c.grad()}}, {a.ints("size", sizesOf(c.operand("self")))});
-  c.set("self", a.call("aten::scatter_add", {{zeros}, {c.operand("index")}, {c.grad()}},
-                       {a.i64("dim", c.integer("dim", 0))}));
-}
