@@ -79,7 +79,8 @@ const Json &regimen::pt2::toObject(const Json &value) {
   return value;
 }
 
-std::string regimen::pt2::stringOr(const Json &object, const char *key, std::string fallback) {
+std::string regimen::pt2::stringOr(const Json &object, const char *key,
+                                   const std::string &fallback) {
   const Json *value = find(object, key);
   return value ? toString(*value) : fallback;
 }

@@ -29,7 +29,7 @@ const std::string &toString(const Json &value);
 const Json &toArray(const Json &value);
 const Json &toObject(const Json &value);
 
-std::string stringOr(const Json &object, const char *key, std::string fallback);
+std::string stringOr(const Json &object, const char *key, const std::string &fallback);
 bool boolOr(const Json &object, const char *key, bool fallback);
 
 DType toDType(const Json &value);
