@@ -51,9 +51,14 @@ def check_close(run: Run, want: Trajectory, exact: Trajectory, loss_tol: float =
         error = float((run.grads[n].double() - g.double()).abs().max())
         assert error <= grad_tol * scale, f"gradient of {n} is {error:.2g} away, {grad_tol * scale:.2g} allowed"
     check_same_names({n: w for n, w in run.weights.items() if n in want.weights}, want.weights, "weights")
+    # Where the gradient is zero in exact arithmetic (a key's bias under softmax), Adam makes steps of size lr out of
+    # rounding noise: such elements are judged by their effect, the loss, alone.
     for n, w in want.weights.items():
         slack = (4 * (w.double() - exact.weights[n].double()).abs()).clamp(min=1e-4)
-        assert bool(((run.weights[n].double() - w.double()).abs() <= slack).all()), f"weight {n} is away by more than its tolerance"
+        near = (run.weights[n].double() - w.double()).abs() <= slack
+        if n in exact.grads:
+            near |= (exact.grads[n].abs() < 1e-9 * largest) & run.weights[n].isfinite()
+        assert bool(near.all()), f"weight {n} is away by more than its tolerance"
 
 
 def check_same_run(a: Run, b: Run) -> None:
