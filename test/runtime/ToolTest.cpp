@@ -100,6 +100,8 @@ TEST_F(ToolTest, HelpHasExamplesAndUsageErrorsAreTwo) {
   EXPECT_EQ(run("--tokens t.bin").exitCode, 2);
   EXPECT_EQ(run("--nan sometimes").exitCode, 2);
   EXPECT_EQ(run("--no-such-option").exitCode, 2);
+  EXPECT_EQ(run("--steps -3").exitCode, 2);
+  EXPECT_EQ(run("--seed -1").exitCode, 2);
   EXPECT_EQ(run("--save-every 3").exitCode, 2);
 }
 
