@@ -70,9 +70,7 @@ private:
     Value rows = a.view(large, {product(sizes), sizesOf(large).back()});
     sizes.push_back(sizesOf(small)[1]);
     Value result = a.unsafeView(a.mm(rows, small), sizes);
-    if (!transposed)
-      return result;
-    return a.call("aten::clone", {{transposeLast(a, result)}}, {a.i64("memory_format", 0)});
+    return transposed ? transposeLast(a, result) : result;
   }
 
   Value batched() {

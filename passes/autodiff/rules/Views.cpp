@@ -162,7 +162,8 @@ void rules::index(VjpContext &c) {
   if (!c.wants("self"))
     return;
   AtenBuilder &a = c.aten();
-  Value zeros = a.zeros(typeOf(c.operand("self")));
+  Value zeros =
+      a.call("aten::new_zeros", {{c.grad()}}, {a.ints("size", sizesOf(c.operand("self")))});
   c.set("self", a.call("aten::index_put", {{zeros}, c.operands("indices"), {c.grad()}},
                        {NamedAttribute("indices_present", c.attr("indices_present")),
                         a.boolean("accumulate", true)}));

@@ -253,8 +253,6 @@ class Interpreter:
                 if argument.name == "memory_format":
                     value = [torch.contiguous_format, torch.preserve_format, torch.channels_last][value]
                 arguments[argument.name] = value
-            elif not argument.has_default_value():
-                arguments[argument.name] = None
         if op.name == "aten.view":
             return function(arguments["self"], arguments["size"])
         return function(**arguments)
