@@ -1,0 +1,107 @@
+//===- Model.h - A compiled model as PyTorch sees it ----------------------===//
+//
+// The torchbind class `torch.classes.regimen.Model`: plans of one model over shared states, and the
+// autograd node through which loss.backward() resumes them. Indices of parameters and module
+// buffers are those of the plans. Every method throws (RuntimeError in Python) with one message
+// that says what to do; none is left half-done.
+//
+//===----------------------------------------------------------------------===//
+#ifndef REGIMEN_RUNTIME_TORCH_MODEL_H
+#define REGIMEN_RUNTIME_TORCH_MODEL_H
+
+#include <ATen/core/Tensor.h>
+#include <torch/custom_class.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace regimen::runtime {
+
+class ModelCore;
+
+class Model : public torch::CustomClassHolder {
+public:
+  /// `options` is a JSON object: "compiler" (path of regimen-compile), "cache" (folder for variants
+  /// compiled on demand), "threads" (1), "frames" (null: grow; K: at most K outstanding forwards),
+  /// "name" ("model", for messages), "verbose" (false: say nothing on stderr).
+  explicit Model(const std::string &options);
+
+  //===--------------------------------------------------------------------===//
+  // Plans
+  //===--------------------------------------------------------------------===//
+
+  /// Loads a plan with the suspended programs of one specialisation, compiled from `archive` with
+  /// the configuration `config` (JSON); returns its index. The first plan makes the states; a later
+  /// one that lays them out otherwise is refused. States start as zero but for the module buffers
+  /// whose values are in the first plan.
+  int64_t load(const std::string &plan, const std::string &archive, const std::string &config);
+  /// Loads a plan with a program `update`.
+  void loadUpdate(const std::string &plan);
+
+  //===--------------------------------------------------------------------===//
+  // States. Every tensor is a view of the arenas: write through it to set a state.
+  //===--------------------------------------------------------------------===//
+
+  std::vector<std::string> parameterNames() const;
+  std::vector<bool> trainable() const;
+  at::Tensor parameter(int64_t index) const;
+  /// Where the gradient of a parameter lies; none if it has no path to an output or is frozen. What
+  /// it holds counts only while the parameter's .grad is this view.
+  std::optional<at::Tensor> gradient(int64_t index) const;
+  /// Names of the optimizer's states of a parameter; empty before loadUpdate().
+  std::vector<std::string> stateSlots(int64_t index) const;
+  at::Tensor state(int64_t index, const std::string &slot) const;
+  std::vector<std::string> moduleBufferNames() const;
+  at::Tensor moduleBuffer(int64_t index) const;
+  /// The bucket layout that later compilations take as `layout`: a JSON list of buckets, each a
+  /// list of parameter names in the order of their offsets.
+  std::string layout() const;
+
+  //===--------------------------------------------------------------------===//
+  // Running
+  //===--------------------------------------------------------------------===//
+
+  /// Gives the autograd leaves, one a parameter, whose data are the views that parameter() gave.
+  /// Their .grad is managed from here on, their versions are checked.
+  void bindParameters(std::vector<at::Tensor> leaves);
+  /// Runs a specialisation on the tensor arguments of its graph, in order. With grad mode on, and a
+  /// parameter or input that requires grad, the outputs carry the autograd node. The outputs are
+  /// the caller's.
+  std::vector<at::Tensor> forward(int64_t specialisation, std::vector<at::Tensor> inputs);
+  /// Sizes and dtypes of the arguments of a specialisation, for messages and for choosing one: a
+  /// JSON list of {"name", "sizes", "dtype"}.
+  std::string signature(int64_t specialisation) const;
+
+  /// The parameters (ascending) that have a gradient now and that no loaded update program updates
+  /// together; empty if there is such a program, or no gradient at all.
+  std::vector<int64_t> missingUpdate() const;
+  /// Runs the update of the parameters that have a gradient. `table` has a row for every parameter,
+  /// flattened: lr, weight_decay, beta1, beta2, eps, momentum, dampening, step, has_gradient
+  /// (ignored). Bumps the parameters' versions. Nothing happens if no parameter has a gradient.
+  void update(const std::vector<double> &table);
+  /// Moves every .grad that is not the view gradient() gives into that view, and makes it the
+  /// .grad.
+  void settleGradients();
+  /// The 2-norm of all elements together, exact and rounded once, as a 0-d f32 tensor.
+  at::Tensor squaredNormRoot(const std::vector<at::Tensor> &tensors) const;
+
+  //===--------------------------------------------------------------------===//
+  // Figures
+  //===--------------------------------------------------------------------===//
+
+  /// Frames in use, and frames allocated.
+  std::tuple<int64_t, int64_t> frames() const;
+  /// JSON: {"arenas": {name: bytes}, "frame_bytes", "frames", "live_frames", "unplanned_bytes"}.
+  std::string memory() const;
+
+private:
+  // Shared with the nodes of outstanding forwards, which may outlive this.
+  std::shared_ptr<ModelCore> core;
+};
+
+} // namespace regimen::runtime
+
+#endif // REGIMEN_RUNTIME_TORCH_MODEL_H
