@@ -1,4 +1,4 @@
-#include "formats/plan/Accesses.h"
+#include "formats/plan/Validator.h"
 
 #include <algorithm>
 
@@ -37,6 +37,10 @@ Span regimen::plan::spanOf(const fb::PlanT &plan, uint32_t tensor) {
   const fb::BufferT &buffer = *plan.buffers[window.buffer];
   auto [begin, end] = *extent(window, buffer.bytes);
   return {window.buffer, buffer.offset + begin, buffer.offset + end};
+}
+
+fb::MemoryClass regimen::plan::memoryClass(const fb::PlanT &plan, uint32_t buffer) {
+  return plan.arenas[plan.buffers[buffer]->arena]->memory_class;
 }
 
 Span regimen::plan::spanOfBuffer(const fb::PlanT &plan, uint32_t index) {

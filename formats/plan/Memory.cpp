@@ -1,5 +1,7 @@
 #include "formats/plan/Plan.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 using namespace regimen;
@@ -38,20 +40,45 @@ static std::vector<uint64_t> liveBytes(const fb::PlanT &plan, const std::vector<
   return live;
 }
 
+/// memory.frames of the configuration, by nested or dotted key; 1 where it is auto.
+static uint64_t framesOf(const fb::PlanT &plan) {
+  nlohmann::json config = nlohmann::json::parse(plan.config, nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object())
+    return 1;
+  nlohmann::json frames;
+  if (config.contains("memory.frames"))
+    frames = config["memory.frames"];
+  else if (config.contains("memory") && config["memory"].is_object())
+    frames = config["memory"].value("frames", nlohmann::json());
+  return frames.is_number_unsigned() ? std::clamp<uint64_t>(frames.get<uint64_t>(), 1, 1 << 16) : 1;
+}
+
 MemoryReport regimen::plan::memory(const fb::PlanT &plan) {
   MemoryReport report;
-  for (const auto &arena : plan.arenas)
-    (arena->space == fb::MemorySpace::Device ? report.predictedPeak : report.hostPeak) +=
-        arena->bytes;
+  report.frames = framesOf(plan);
+  for (const auto &arena : plan.arenas) {
+    bool device = arena->space == fb::MemorySpace::Device;
+    bool frame = arena->memory_class == fb::MemoryClass::Frame;
+    (device ? report.predictedPeak : report.hostPeak) +=
+        frame ? report.frames * arena->bytes : arena->bytes;
+    if (frame && device)
+      report.frameBytes += arena->bytes;
+  }
+  uint64_t savedBytes = 0; // of all frames together, without padding
 
   using ByCategory = std::array<std::vector<uint32_t>, kCategories>;
   std::vector<ByCategory> buffers(plan.programs.size());
   for (uint32_t i = 0; i < plan.buffers.size(); ++i) {
     const fb::BufferT &buffer = *plan.buffers[i];
-    if (plan.arenas[buffer.arena]->space != fb::MemorySpace::Device)
+    fb::MemoryClass memoryClass = plan.arenas[buffer.arena]->memory_class;
+    if (plan.arenas[buffer.arena]->space != fb::MemorySpace::Device ||
+        memoryClass == fb::MemoryClass::Caller)
       continue;
     size_t category = static_cast<size_t>(buffer.category);
-    if (buffer.program == -1) {
+    if (buffer.program == -1 && memoryClass == fb::MemoryClass::Frame) {
+      savedBytes += report.frames * buffer.bytes;
+      report.categories[category] += report.frames * buffer.bytes;
+    } else if (buffer.program == -1) {
       report.staticBytes += buffer.bytes;
       report.categories[category] += buffer.bytes;
     } else {
@@ -85,7 +112,8 @@ MemoryReport regimen::plan::memory(const fb::PlanT &plan) {
       uint64_t aBytes = plan.buffers[a]->bytes, bBytes = plan.buffers[b]->bytes;
       return aBytes != bBytes ? aBytes > bBytes : a < b;
     });
-    report.lowerBound = std::max(report.lowerBound, report.staticBytes + memory.peakBytes);
+    report.lowerBound =
+        std::max(report.lowerBound, report.staticBytes + savedBytes + memory.peakBytes);
     report.programs.push_back(std::move(memory));
   }
   for (size_t category = 0; category < kCategories; ++category)

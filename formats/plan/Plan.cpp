@@ -93,13 +93,21 @@ private:
   }
   void count(const fb::ScalarOp &) {}
   void count(const fb::Input &input) { count(input.name()); }
-  void count(const fb::Output &output) { count(output.name()); }
+  void count(const fb::Output &output) {
+    count(output.name());
+    count(output.arguments());
+    count(output.parameters());
+  }
   void count(const fb::Program &program) {
     count(program.name());
     count(program.scalars());
     count(program.instructions());
     count(program.inputs());
     count(program.outputs());
+    count(program.gradient_outputs());
+    count(program.wanted_arguments());
+    count(program.wanted_parameters());
+    count(program.gradients());
   }
   void count(const fb::State &state) { count(state.slot()); }
   void count(const fb::Parameter &parameter) {

@@ -47,7 +47,11 @@ void write(const fb::PlanT &plan, const std::filesystem::path &path);
 /// only within its lifetime; waits follow their records; accesses of the same bytes from different
 /// lanes are ordered by events unless all are reads; work bytes are written before they are read;
 /// parameters, gradients, states, module buffers and constants have separate bytes; the first
-/// micro-step writes every gradient.
+/// micro-step writes every gradient. Of suspended programs: what a backward reads of the frame was
+/// written by the forward and not overwritten since; with `retain` it writes nothing there; it
+/// contributes to the gradients that it names and to no others; inputs and outputs are the
+/// caller's, fit those of the forward, and inputs are not written; no two variants have the same
+/// key.
 ///
 /// A strided tensor counts as the span from its first to its last byte. In-place kernels may write
 /// every tensor argument.
@@ -76,11 +80,13 @@ struct ProgramMemory {
 
 /// Memory of a plan, from the plan alone. Bytes.
 struct MemoryReport {
-  uint64_t predictedPeak = 0; // sum of the device arenas
+  uint64_t predictedPeak = 0; // sum of the device arenas, a frame's as often as there are frames
   uint64_t hostPeak = 0;      // sum of the host arenas
+  uint64_t frameBytes = 0;    // one frame on the device
+  uint64_t frames = 1;        // as the configuration's memory.frames says; auto counts as one
   uint64_t staticBytes = 0;   // device buffers that live always
   uint64_t lowerBound =
-      0; // static bytes and the largest live sum of any program: no layout can need less
+      0; // static bytes, frames and the largest live sum of any program: no layout can need less
   /// High-water mark of each category on the device: what is static of it and the most that lives
   /// at once of the rest.
   std::array<uint64_t, kCategories> categories{};

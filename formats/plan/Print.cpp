@@ -218,14 +218,31 @@ private:
     std::string contribution;
     if (program.contribution != fb::Contribution::None)
       contribution = " " + lower(fb::EnumNameContribution(program.contribution));
+    std::string segment;
+    if (program.segment != fb::Segment::Whole)
+      segment = " " + lower(fb::EnumNameSegment(program.segment));
     line("program ", index, " ", quote(program.name), " ", lower(fb::EnumNameRole(program.role)),
-         contribution, " events ", program.events, " lower_bound ", program.lower_bound);
+         segment, contribution, program.retain ? " retain" : "", " events ", program.events,
+         " lower_bound ", program.lower_bound);
+    auto indices = [&](const char *what, const std::vector<uint32_t> &list) {
+      if (!list.empty())
+        line("  ", what, " [", join(list, ", ", [](uint32_t i) { return std::to_string(i); }), "]");
+    };
+    indices("gradient_outputs", program.gradient_outputs);
+    indices("wanted_arguments", program.wanted_arguments);
+    indices("wanted_parameters", program.wanted_parameters);
+    indices("gradients", program.gradients);
     for (const auto &input : program.inputs)
-      line("  input ", quote(input->name), " ", tensor(input->tensor));
+      line("  input ", quote(input->name), " ", tensor(input->tensor),
+           input->source == fb::InputSource::Data
+               ? std::string()
+               : " " + lower(fb::EnumNameInputSource(input->source)) + " " +
+                     std::to_string(input->index));
     for (size_t i = 0; i < program.outputs.size(); ++i)
       line("  output ", quote(program.outputs[i]->name), " ", tensor(program.outputs[i]->tensor),
            static_cast<int32_t>(i) == program.loss ? " loss" : "",
-           static_cast<int32_t>(i) == program.grad_norm ? " grad_norm" : "");
+           static_cast<int32_t>(i) == program.grad_norm ? " grad_norm" : "",
+           outputIndex(program, *program.outputs[i]));
     for (size_t i = 0; i < plan.buffers.size(); ++i)
       if (plan.buffers[i]->program == static_cast<int32_t>(index))
         buffer(i, "  ");
@@ -233,6 +250,23 @@ private:
       line("  %", i, " = ", scalar(*program.scalars[i]));
     for (size_t i = 0; i < program.instructions.size(); ++i)
       instruction(program, i);
+  }
+
+  /// What the caller gets of a suspended program.
+  std::string outputIndex(const fb::ProgramT &program, const fb::OutputT &output) const {
+    if (plan.arenas[plan.buffers[plan.tensors[output.tensor]->buffer]->arena]->memory_class !=
+        fb::MemoryClass::Caller)
+      return "";
+    std::string text =
+        " " + lower(fb::EnumNameOutputKind(output.kind)) + " " + std::to_string(output.index);
+    auto depends = [&](const char *what, const std::vector<uint32_t> &list) {
+      if (!list.empty())
+        text += std::string(" of ") + what + " [" +
+                join(list, ", ", [](uint32_t i) { return std::to_string(i); }) + "]";
+    };
+    depends("arguments", output.arguments);
+    depends("parameters", output.parameters);
+    return text;
   }
 
   static std::string scalar(const fb::ScalarOpT &op) {

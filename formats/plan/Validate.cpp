@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <tuple>
 
 using namespace regimen;
@@ -22,17 +23,25 @@ static std::string bufferName(const fb::PlanT &plan, uint32_t index) {
 // Layout
 //===----------------------------------------------------------------------===//
 
-/// Sweeps over the instructions of one program (or over nothing, for static buffers) with the live
-/// buffers by offset.
-static void sweep(const fb::PlanT &plan, std::vector<uint32_t> &buffers, Violations &violations) {
-  std::stable_sort(buffers.begin(), buffers.end(), [&](uint32_t a, uint32_t b) {
-    return plan.buffers[a]->first < plan.buffers[b]->first;
-  });
+namespace {
+/// A buffer and the instructions of a program at which it lives.
+struct Life {
+  uint32_t buffer;
+  uint32_t first, last;
+};
+} // namespace
+
+/// Sweeps over the instructions of one program (or over nothing: -1, for what lives always) with
+/// the live buffers by offset.
+static void sweep(const fb::PlanT &plan, int32_t program, std::vector<Life> &lives,
+                  Violations &violations) {
+  std::stable_sort(lives.begin(), lives.end(),
+                   [](const Life &a, const Life &b) { return a.first < b.first; });
   std::map<uint64_t, uint32_t> byOffset;
   std::multimap<uint32_t, uint32_t> byLast;
-  for (uint32_t index : buffers) {
+  for (const auto &[index, first, last] : lives) {
     const fb::BufferT &buffer = *plan.buffers[index];
-    while (!byLast.empty() && byLast.begin()->first < buffer.first) {
+    while (!byLast.empty() && byLast.begin()->first < first) {
       byOffset.erase(plan.buffers[byLast.begin()->second]->offset);
       byLast.erase(byLast.begin());
     }
@@ -46,33 +55,68 @@ static void sweep(const fb::PlanT &plan, std::vector<uint32_t> &buffers, Violati
           previous->first + plan.buffers[previous->second]->bytes > buffer.offset)
         clash = previous;
     if (clash != byOffset.end()) {
-      std::string where = buffer.program == -1
-                              ? "arena '" + plan.arenas[buffer.arena]->name + "'"
-                              : describe(plan, *plan.programs[buffer.program], buffer.first);
+      std::string where = program == -1 ? "arena '" + plan.arenas[buffer.arena]->name + "'"
+                                        : describe(plan, *plan.programs[program], first);
       violations.add(where + ": " + bufferName(plan, clash->second) + " and " +
                      bufferName(plan, index) + " are alive at the same time and overlap");
       continue;
     }
     byOffset.emplace(buffer.offset, index);
-    byLast.emplace(buffer.last, index);
+    byLast.emplace(last, index);
   }
 }
 
+/// Where saved values live in a program: in a forward from their first touch on, in a backward to
+/// their last one, under `retain` always.
+static std::vector<Life> savedLives(const fb::PlanT &plan, const fb::ProgramT &program) {
+  std::map<uint32_t, std::pair<uint32_t, uint32_t>> touched;
+  uint32_t count = static_cast<uint32_t>(program.instructions.size());
+  for (uint32_t i = 0; i < count; ++i)
+    for (const Access &access : accesses(plan, program, *program.instructions[i]))
+      if (isSaved(plan, access.span.buffer))
+        touched.try_emplace(access.span.buffer, i, i).first->second.second = i;
+  std::vector<Life> lives;
+  for (uint32_t buffer = 0; buffer < plan.buffers.size(); ++buffer) {
+    if (!isSaved(plan, buffer) || plan.buffers[buffer]->bytes == 0 || count == 0)
+      continue;
+    auto found = touched.find(buffer);
+    if (program.retain)
+      lives.push_back({buffer, 0, count - 1});
+    else if (found != touched.end() && program.segment == fb::Segment::Forward)
+      lives.push_back({buffer, found->second.first, count - 1});
+    else if (found != touched.end() && program.segment == fb::Segment::Backward)
+      lives.push_back({buffer, 0, found->second.second});
+  }
+  return lives;
+}
+
 void regimen::plan::validateLayout(const fb::PlanT &plan, Violations &violations) {
-  std::map<std::pair<uint16_t, int32_t>, std::vector<uint32_t>> groups;
-  for (uint32_t i = 0; i < plan.buffers.size(); ++i)
-    if (plan.buffers[i]->bytes != 0)
-      groups[{plan.buffers[i]->arena, plan.buffers[i]->program}].push_back(i);
-  for (auto &[key, buffers] : groups)
-    sweep(plan, buffers, violations);
+  std::map<std::pair<uint16_t, int32_t>, std::vector<Life>> groups;
+  for (uint32_t i = 0; i < plan.buffers.size(); ++i) {
+    const fb::BufferT &buffer = *plan.buffers[i];
+    if (buffer.bytes == 0 || memoryClass(plan, i) == fb::MemoryClass::Caller)
+      continue;
+    // What belongs to no program lives always, whatever its lifetime says.
+    bool always = buffer.program == -1;
+    groups[{buffer.arena, buffer.program}].push_back(
+        {i, always ? 0 : buffer.first, always ? 0 : buffer.last});
+  }
+  for (auto &[key, lives] : groups) {
+    if (key.second >= 0 && plan.arenas[key.first]->memory_class == fb::MemoryClass::Frame) {
+      std::vector<Life> saved = savedLives(plan, *plan.programs[key.second]);
+      lives.insert(lives.end(), saved.begin(), saved.end());
+    }
+    sweep(plan, key.second, lives, violations);
+  }
 
   for (size_t p = 0; p < plan.programs.size(); ++p) {
     // A buffer counts with its bytes or with what alignment makes of them; both bound the same
     // thing.
     std::map<uint32_t, uint64_t> exact, aligned; // changes, modulo 2^64
     for (const auto &buffer : plan.buffers) {
-      if (buffer->program != static_cast<int32_t>(p) ||
-          plan.arenas[buffer->arena]->space != fb::MemorySpace::Device)
+      const fb::ArenaT &arena = *plan.arenas[buffer->arena];
+      if (buffer->program != static_cast<int32_t>(p) || arena.space != fb::MemorySpace::Device ||
+          arena.memory_class == fb::MemoryClass::Caller)
         continue;
       uint64_t rounded = (buffer->bytes + kAlignment - 1) / kAlignment * kAlignment;
       exact[buffer->first] += buffer->bytes;
@@ -116,10 +160,16 @@ struct Cell {
 /// Runs one program symbolically in its issue order.
 class AccessChecker {
 public:
+  /// `resumed`: what backwards read of the frame.
   AccessChecker(const fb::PlanT &plan, int32_t index,
-                const std::vector<std::pair<Span, std::string>> &gradients, Violations &violations)
+                const std::vector<std::pair<Span, std::string>> &gradients,
+                const std::vector<Span> &resumed, Violations &violations)
       : plan(plan), programIndex(index), program(*plan.programs[index]), gradients(gradients),
-        violations(violations), arenas(plan.arenas.size()) {}
+        violations(violations), resumed(resumed), cells(plan.arenas.size() + plan.buffers.size()) {
+    for (const auto &input : program.inputs)
+      if (input->source != fb::InputSource::Data)
+        given.insert(plan.tensors[input->tensor]->buffer);
+  }
 
   void run() {
     for (current = 0; current < program.instructions.size(); ++current) {
@@ -141,11 +191,15 @@ public:
       }
     }
     checkOutputs();
-    if (program.contribution == fb::Contribution::First)
-      for (const auto &[span, name] : gradients)
-        if (firstUnwritten(span))
-          violations.add("program '" + program.name + "': does not write the gradient of '" + name +
-                         "', which the update would read");
+    checkGradients();
+    if (program.segment == fb::Segment::Forward)
+      for (const Span &span : resumed)
+        if (firstUnwritten(span)) {
+          violations.add("program '" + program.name + "': does not write " +
+                         bufferName(plan, span.buffer) +
+                         ", or overwrites it, but a backward reads it");
+          break;
+        }
   }
 
 private:
@@ -155,8 +209,13 @@ private:
 
   bool isAlive(uint32_t index) {
     const fb::BufferT &buffer = *plan.buffers[index];
-    if (buffer.program == -1)
-      return true;
+    if (buffer.program == -1) {
+      if (program.segment != fb::Segment::Whole || !isSaved(plan, index))
+        return true;
+      fail("touches " + bufferName(plan, index) +
+           " of the frame, which only suspended programs have");
+      return false;
+    }
     if (buffer.program != programIndex) {
       fail("touches " + bufferName(plan, index) + " of program '" +
            plan.programs[buffer.program]->name + "'");
@@ -171,7 +230,10 @@ private:
   }
 
   std::map<uint64_t, Cell> &cellsOf(const Span &span) {
-    return arenas[plan.buffers[span.buffer]->arena];
+    // Each of the caller's buffers is memory of its own.
+    if (memoryClass(plan, span.buffer) == fb::MemoryClass::Caller)
+      return cells[plan.arenas.size() + span.buffer];
+    return cells[plan.buffers[span.buffer]->arena];
   }
 
   /// Makes cell borders at both ends of a span; the first cell that ends behind its begin.
@@ -203,6 +265,10 @@ private:
   }
 
   void write(const Span &span) {
+    if (given.contains(span.buffer))
+      fail("writes " + bufferName(plan, span.buffer) + ", which is the caller's");
+    if (program.retain && memoryClass(plan, span.buffer) == fb::MemoryClass::Frame)
+      fail("writes " + bufferName(plan, span.buffer) + " of the frame that it must retain");
     std::map<uint64_t, Cell> &cells = cellsOf(span);
     auto it = split(cells, span);
     for (bool ordered = true; it != cells.end() && it->first < span.end; it = cells.erase(it))
@@ -251,8 +317,28 @@ private:
     return std::nullopt;
   }
 
+  /// First byte of a span that something else overwrote in this program.
+  std::optional<uint64_t> firstOverwritten(const Span &span) {
+    std::map<uint64_t, Cell> &cells = cellsOf(span);
+    auto it = cells.upper_bound(span.begin);
+    if (it != cells.begin() && std::prev(it)->second.end > span.begin)
+      --it;
+    for (; it != cells.end() && it->first < span.end; ++it)
+      if (it->second.writer != kNoBuffer && it->second.writer != span.buffer)
+        return std::max(it->first, span.begin);
+    return std::nullopt;
+  }
+
   void checkInitialised(const Span &span, uint64_t byte) {
-    if (plan.buffers[span.buffer]->program != -1)
+    if (given.contains(span.buffer))
+      return;
+    // A backward finds the frame as the forward left it.
+    if (isSaved(plan, span.buffer) && program.segment == fb::Segment::Backward) {
+      if (firstOverwritten(span))
+        fail("reads " + bufferName(plan, span.buffer) + " of the frame after it was overwritten");
+      return;
+    }
+    if (!isStatic(plan, span.buffer))
       return fail("reads " + bufferName(plan, span.buffer) + " from byte " +
                   std::to_string(byte - plan.buffers[span.buffer]->offset) +
                   " before anything wrote there");
@@ -269,11 +355,45 @@ private:
       }
   }
 
+  /// The first contribution of a whole micro-step writes all gradients; a backward contributes to
+  /// those that it names.
+  void checkGradients() {
+    bool backward = program.segment == fb::Segment::Backward;
+    if (!backward && program.contribution != fb::Contribution::First)
+      return;
+    std::set<std::string> named;
+    for (uint32_t i : program.gradients)
+      named.insert(plan.parameters[i]->name);
+    std::string where = "program '";
+    where += program.name + "': ";
+    for (const auto &[span, name] : gradients) {
+      bool mine =
+          !backward || (named.contains(name) && program.contribution != fb::Contribution::None);
+      if (mine && firstUnwritten(span))
+        violations.add(where + "does not write the gradient of '" + name +
+                       "', which the update would read");
+      if (!mine && isWritten(span))
+        violations.add(where + "writes the gradient of '" + name +
+                       "', to which it does not contribute");
+    }
+  }
+
+  bool isWritten(const Span &span) {
+    std::map<uint64_t, Cell> &cells = cellsOf(span);
+    auto it = cells.upper_bound(span.begin);
+    if (it != cells.begin() && std::prev(it)->second.end > span.begin)
+      --it;
+    for (; it != cells.end() && it->first < span.end; ++it)
+      if (it->second.writer != kNoBuffer)
+        return true;
+    return false;
+  }
+
   void checkOutputs() {
     for (const auto &output : program.outputs) {
       Span span = spanOf(plan, output->tensor);
       const fb::BufferT &buffer = *plan.buffers[span.buffer];
-      if (buffer.program == -1)
+      if (isStatic(plan, span.buffer))
         continue;
       std::string where = "program '";
       where += program.name + "': output '" + output->name + "' ";
@@ -293,8 +413,11 @@ private:
   const std::vector<std::pair<Span, std::string>> &gradients;
   Violations &violations;
 
-  std::vector<std::map<uint64_t, Cell>> arenas; // by the cells' first bytes
-  std::array<Clock, kLanes> clocks{};           // what each lane knows to be done
+  const std::vector<Span> &resumed;
+  std::set<uint32_t> given; // buffers of inputs that the caller brings
+  // By the cells' first bytes: one map an arena, then one a buffer for the caller's.
+  std::vector<std::map<uint64_t, Cell>> cells;
+  std::array<Clock, kLanes> clocks{}; // what each lane knows to be done
   std::map<uint32_t, Clock> events;
   size_t current = 0; // instruction
   size_t lane = 0;    // of it
@@ -303,8 +426,15 @@ private:
 
 void regimen::plan::validateAccesses(const fb::PlanT &plan, Violations &violations) {
   std::vector<std::pair<Span, std::string>> gradients = staticGradients(plan);
+  std::vector<Span> resumed;
+  for (const auto &program : plan.programs)
+    if (program->segment == fb::Segment::Backward)
+      for (const auto &instruction : program->instructions)
+        for (const Access &access : accesses(plan, *program, *instruction))
+          if (!access.write && isSaved(plan, access.span.buffer) && !access.span.empty())
+            resumed.push_back(access.span);
   for (size_t i = 0; i < plan.programs.size(); ++i)
-    AccessChecker(plan, static_cast<int32_t>(i), gradients, violations).run();
+    AccessChecker(plan, static_cast<int32_t>(i), gradients, resumed, violations).run();
 }
 
 std::vector<std::string> regimen::plan::validate(const fb::PlanT &plan) {

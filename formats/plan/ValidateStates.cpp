@@ -21,33 +21,34 @@ public:
     for (const auto &buffer : plan.module_buffers) {
       checkName(buffer->name);
       initialised.insert(buffer->tensor);
-      own("module buffer '" + buffer->name + "'", buffer->tensor);
+      own("module buffer '" + buffer->name + "'", buffer->tensor, Kind::ModuleBuffer);
     }
     for (size_t i = 0; i < plan.constants.size(); ++i)
       checkConstant("constant " + std::to_string(i), *plan.constants[i]);
     checkSeparate();
-    checkEvaluation();
+    checkWrites();
   }
 
 private:
+  enum class Kind { Parameter, Gradient, State, ModuleBuffer, Constant };
   struct Owner {
     std::string name;
     Span span;
     uint16_t arena;
-    bool constant;
+    Kind kind;
   };
 
   bool isStatic(uint32_t tensor) const {
-    return plan.buffers[plan.tensors[tensor]->buffer]->program == -1;
+    return regimen::plan::isStatic(plan, plan.tensors[tensor]->buffer);
   }
 
   /// Notes who owns a static tensor's bytes.
-  void own(const std::string &name, uint32_t tensor, bool constant = false) {
+  void own(const std::string &name, uint32_t tensor, Kind kind) {
     if (!isStatic(tensor))
       return violations.add(name + ": not in a static buffer");
     Span span = spanOf(plan, tensor);
     if (!span.empty())
-      owners.push_back({name, span, plan.buffers[span.buffer]->arena, constant});
+      owners.push_back({name, span, plan.buffers[span.buffer]->arena, kind});
   }
 
   void checkName(const std::string &name) {
@@ -61,7 +62,7 @@ private:
     checkName(parameter.name);
     for (const std::string &alias : parameter.aliases)
       checkName(alias);
-    own(name, parameter.tensor);
+    own(name, parameter.tensor, Kind::Parameter);
     const fb::TensorT &tensor = *plan.tensors[parameter.tensor];
     if (parameter.gradient == -1) {
       if (!parameter.states.empty())
@@ -74,13 +75,13 @@ private:
     if (plan.tensors[gradient]->sizes != tensor.sizes)
       violations.add(name + ": its gradient has another shape");
     if (isStatic(gradient))
-      own("gradient of '" + parameter.name + "'", gradient);
+      own("gradient of '" + parameter.name + "'", gradient, Kind::Gradient);
     std::set<std::string> slots;
     for (const auto &state : parameter.states) {
       std::string slot = "state '" + state->slot + "' of '" + parameter.name + "'";
       if (!slots.insert(state->slot).second)
         violations.add(slot + ": named twice");
-      own(slot, state->tensor);
+      own(slot, state->tensor, Kind::State);
       const std::vector<int64_t> &sizes = plan.tensors[state->tensor]->sizes;
       if (!sizes.empty() && sizes != tensor.sizes)
         violations.add(slot + ": has another shape than the parameter");
@@ -90,7 +91,7 @@ private:
   void checkConstant(const std::string &name, const fb::ConstantT &constant) {
     // Of a module buffer it is the initial value, and programs may write there.
     if (!initialised.contains(constant.tensor))
-      own(name, constant.tensor, /*constant=*/true);
+      own(name, constant.tensor, Kind::Constant);
     const fb::TensorT &tensor = *plan.tensors[constant.tensor];
     Span span = spanOf(plan, constant.tensor);
     if (!isContiguous(tensor))
@@ -110,28 +111,37 @@ private:
         violations.add(owners[i - 1].name + " and " + owners[i].name + " share bytes");
   }
 
-  /// Nothing writes a constant, and evaluation writes no state at all.
-  void checkEvaluation() {
+  /// What a program must not write: nothing writes a constant, evaluation no state at all, a
+  /// forward no state but the module's buffers, a backward none but the gradients.
+  static bool isProtected(const fb::ProgramT &program, Kind kind) {
+    if (kind == Kind::Constant || program.role == fb::Role::Evaluation)
+      return true;
+    if (program.segment == fb::Segment::Forward)
+      return kind != Kind::ModuleBuffer;
+    return program.segment == fb::Segment::Backward && kind != Kind::Gradient;
+  }
+
+  void checkWrites() {
     for (const auto &program : plan.programs)
       for (size_t i = 0; i < program->instructions.size(); ++i)
         for (const Access &access : accesses(plan, *program, *program->instructions[i])) {
           if (!access.write || access.span.empty() ||
-              plan.buffers[access.span.buffer]->program != -1)
+              !regimen::plan::isStatic(plan, access.span.buffer))
             continue;
-          const Owner *owner = findOwner(access.span, program->role == fb::Role::Evaluation);
+          const Owner *owner = findOwner(access.span, *program);
           if (owner)
             violations.add(describe(plan, *program, i) + ": writes " + owner->name);
         }
   }
 
-  /// First owner whose bytes a span meets: any, or constants only.
-  const Owner *findOwner(const Span &span, bool any) const {
+  /// First owner of protected bytes that a span meets.
+  const Owner *findOwner(const Span &span, const fb::ProgramT &program) const {
     uint16_t arena = plan.buffers[span.buffer]->arena;
     auto it = std::partition_point(owners.begin(), owners.end(), [&](const Owner &owner) {
       return std::tie(owner.arena, owner.span.end) <= std::tie(arena, span.begin);
     });
     for (; it != owners.end() && it->arena == arena && it->span.begin < span.end; ++it)
-      if (any || it->constant)
+      if (isProtected(program, it->kind))
         return &*it;
     return nullptr;
   }
@@ -150,7 +160,7 @@ std::vector<std::pair<Span, std::string>> regimen::plan::staticGradients(const f
     if (parameter->gradient == -1)
       continue;
     Span span = spanOf(plan, static_cast<uint32_t>(parameter->gradient));
-    if (plan.buffers[span.buffer]->program == -1 && !span.empty())
+    if (isStatic(plan, span.buffer) && !span.empty())
       gradients.emplace_back(span, parameter->name);
   }
   return gradients;

@@ -33,6 +33,8 @@ public:
         violations.add(programName(*program) + ": the name is used twice");
       checkProgram(*program);
     }
+    if (violations.empty())
+      validateSegments(plan, violations);
     checkRoles();
   }
 
@@ -79,12 +81,17 @@ private:
     if (plan.version != kVersion)
       violations.add("plan: version " + std::to_string(plan.version) + " instead of " +
                      std::to_string(kVersion));
+    size_t frames = 0;
     // The bound keeps sums of bytes far from overflow.
     for (const auto &arena : plan.arenas) {
       if (!isValid(arena->memory_class) || !isValid(arena->space))
         violations.add("arena '" + arena->name + "': unknown memory class or space");
       if (arena->bytes > kMaxArena)
         violations.add("arena '" + arena->name + "': larger than 128 TiB");
+      if (arena->memory_class == fb::MemoryClass::Caller && arena->bytes != 0)
+        violations.add("arena '" + arena->name + "': the caller's arena has bytes of its own");
+      if (arena->memory_class == fb::MemoryClass::Frame && ++frames > 1)
+        violations.add("arena '" + arena->name + "': a second arena for frames");
     }
     std::set<std::string> axes;
     for (const auto &axis : plan.mesh)
@@ -121,13 +128,19 @@ private:
     if (buffer.offset % kAlignment != 0)
       fail("offset " + std::to_string(buffer.offset) + " is not a multiple of " +
            std::to_string(kAlignment));
-    if (buffer.offset > arena.bytes || buffer.bytes > arena.bytes - buffer.offset)
+    if (arena.memory_class == fb::MemoryClass::Caller) {
+      if (buffer.offset != 0 || buffer.bytes > kMaxArena)
+        fail("of the caller, and not at offset 0 or larger than 128 TiB");
+    } else if (buffer.offset > arena.bytes || buffer.bytes > arena.bytes - buffer.offset)
       fail("bytes " + std::to_string(buffer.offset) + " + " + std::to_string(buffer.bytes) +
            " leave the arena '" + arena.name + "' of " + std::to_string(arena.bytes));
     if (!isValid(buffer.category))
       fail("unknown category");
-    if ((buffer.program == -1) != (arena.memory_class == fb::MemoryClass::Static))
-      return fail("only buffers of static arenas, and all of those, belong to no program");
+    if (arena.memory_class != fb::MemoryClass::Frame &&
+        (buffer.program == -1) != (arena.memory_class == fb::MemoryClass::Static))
+      return fail(
+          "only buffers of static arenas and frames belong to no program, and all of static "
+          "arenas do");
     if (buffer.program == -1)
       return;
     if (buffer.program < 0 || static_cast<size_t>(buffer.program) >= plan.programs.size())
@@ -196,8 +209,8 @@ private:
 
   void checkProgram(const fb::ProgramT &program) {
     std::string where = programName(program);
-    if (!isValid(program.role) || !isValid(program.contribution))
-      violations.add(where + ": unknown role or contribution");
+    if (!isValid(program.role) || !isValid(program.contribution) || !isValid(program.segment))
+      violations.add(where + ": unknown role, contribution or segment");
     for (size_t i = 0; i < program.scalars.size(); ++i)
       checkScalar(program, i);
     std::set<std::string> names;
@@ -206,6 +219,8 @@ private:
         violations.add(where + ": input '" + input->name + "': tensor does not exist");
       if (!names.insert(input->name).second)
         violations.add(where + ": two inputs are named '" + input->name + "'");
+      if (!isValid(input->source))
+        violations.add(where + ": input '" + input->name + "' has an unknown source");
     }
     names.clear();
     for (const auto &output : program.outputs) {
@@ -213,6 +228,8 @@ private:
         violations.add(where + ": output '" + output->name + "': tensor does not exist");
       if (!names.insert(output->name).second)
         violations.add(where + ": two outputs are named '" + output->name + "'");
+      if (!isValid(output->kind))
+        violations.add(where + ": output '" + output->name + "' is of an unknown kind");
     }
     auto checkScalarOutput = [&](int32_t index, const char *what) {
       if (index == -1)
@@ -279,6 +296,8 @@ private:
     } else if (const fb::LoadInputT *load = instruction.body.AsLoadInput()) {
       if (load->input >= program.inputs.size())
         fail("input " + std::to_string(load->input) + " does not exist");
+      else if (program.inputs[load->input]->source != fb::InputSource::Data)
+        fail("loads input '" + program.inputs[load->input]->name + "', which the caller brings");
       if (instruction.lane != fb::Lane::Copy)
         fail("inputs are loaded on the copy lane");
     } else if (const fb::RecordT *record = instruction.body.AsRecord()) {
@@ -388,9 +407,12 @@ private:
   void checkRoles() {
     bool micro = false, first = false, later = false, gradients = false;
     for (const auto &program : plan.programs) {
-      micro |= program->role == fb::Role::MicroStep;
-      first |= program->contribution == fb::Contribution::First;
-      later |= program->contribution == fb::Contribution::Later;
+      // Suspended micro-steps make whichever contribution their caller asks for.
+      if (program->segment == fb::Segment::Whole) {
+        micro |= program->role == fb::Role::MicroStep;
+        first |= program->contribution == fb::Contribution::First;
+        later |= program->contribution == fb::Contribution::Later;
+      }
       if (program->role != fb::Role::MicroStep && program->contribution != fb::Contribution::None)
         violations.add(programName(*program) + ": only a micro-step contributes to gradients");
     }

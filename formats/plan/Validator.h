@@ -27,11 +27,24 @@ void validateTables(const fb::PlanT &plan, Violations &violations);
 /// Parameters, states, module buffers and constants: own bytes of the right shape.
 void validateStates(const fb::PlanT &plan, Violations &violations);
 
+/// Suspended programs: what their callers bring and take, keys of variants, one forward. Part of
+/// validateTables(), after everything else there.
+void validateSegments(const fb::PlanT &plan, Violations &violations);
+
 /// Buffers of one arena that live at the same time do not overlap.
 void validateLayout(const fb::PlanT &plan, Violations &violations);
 
 /// Lifetimes, order between lanes, and initialisation, per program.
 void validateAccesses(const fb::PlanT &plan, Violations &violations);
+
+fb::MemoryClass memoryClass(const fb::PlanT &plan, uint32_t buffer);
+inline bool isStatic(const fb::PlanT &plan, uint32_t buffer) {
+  return memoryClass(plan, buffer) == fb::MemoryClass::Static;
+}
+/// Whether a buffer is one of the values that cross from a forward to its backwards.
+inline bool isSaved(const fb::PlanT &plan, uint32_t buffer) {
+  return plan.buffers[buffer]->program == -1 && memoryClass(plan, buffer) == fb::MemoryClass::Frame;
+}
 
 /// Spans of the gradients that live in static buffers, with their parameters' names.
 std::vector<std::pair<Span, std::string>> staticGradients(const fb::PlanT &plan);

@@ -41,6 +41,20 @@ Bytes safetensorsBytes(std::string_view header, std::string_view data);
 /// A valid plan: micro_step (copy and compute lane, reused bytes, scratch), update, evaluate.
 plan::fb::PlanT samplePlan();
 
+/// Which backward of the suspended sample: outputs 0 and 1, argument x, parameters w (0) and b (1).
+struct Variant {
+  std::vector<uint32_t> outputs = {0, 1};
+  bool input = false;
+  std::vector<uint32_t> parameters = {0, 1};
+  plan::fb::Contribution contribution = plan::fb::Contribution::First;
+  bool retain = false;
+};
+/// A valid, executable plan of suspended programs: h = tanh(x w) and y = h + b, with the backwards
+/// asked for. Programs: forward, inference, then the variants in order.
+plan::fb::PlanT suspendedPlan(const std::vector<Variant> &variants);
+/// The update of some of its parameters: SGD with momentum.
+plan::fb::PlanT suspendedUpdate(const std::vector<uint32_t> &parameters);
+
 /// A folder that goes away with the object.
 class TemporaryFolder {
 public:

@@ -40,6 +40,8 @@ nlohmann::json regimen::plan::memoryJson(const fb::PlanT &plan) {
                      {"predicted_peak", report.predictedPeak},
                      {"host_peak", report.hostPeak},
                      {"nvme_bytes", 0},
+                     {"frames", report.frames},
+                     {"frame_bytes", report.frameBytes},
                      {"lower_bound", report.lowerBound},
                      {"categories", categories}});
   return {{"ranks", ranks}};
@@ -138,7 +140,8 @@ static std::string programText(const fb::PlanT &plan, int32_t index, const Progr
   text.append(" at instruction ").append(std::to_string(memory.peakInstruction)).append("\n");
   std::set<uint16_t> arenas;
   for (const auto &buffer : plan.buffers)
-    if (buffer->program == index && plan.arenas[buffer->arena]->space == fb::MemorySpace::Device)
+    if (buffer->program == index && plan.arenas[buffer->arena]->space == fb::MemorySpace::Device &&
+        plan.arenas[buffer->arena]->memory_class != fb::MemoryClass::Caller)
       arenas.insert(buffer->arena);
   for (uint16_t arena : arenas) {
     text.append(" arena '").append(plan.arenas[arena]->name).append("' (");
