@@ -67,6 +67,20 @@ std::unique_ptr<BoundCall> bindCopy(const OwnOperands &operands) {
   return makeCall([source, destination](Registers) { destination.copy_(source); });
 }
 
+std::unique_ptr<BoundCall> bindAccumulateGradient(const OwnOperands &operands) {
+  operands.expectCounts(3, 1);
+  at::Tensor gradient = operands.result(0), value = operands.tensor(1);
+  if (!gradient.is_set_to(operands.tensor(0)))
+    operands.fail("gives another gradient than it takes");
+  expectSizes(operands, value.sizes(), gradient.sizes(), "a value");
+  return makeCall([gradient, value, flag = operands.number(2)](Registers registers) {
+    if (flag.get(registers).toDouble() != 0.0)
+      gradient.add_(value);
+    else
+      gradient.copy_(value);
+  });
+}
+
 std::unique_ptr<BoundCall> bindFill(const OwnOperands &operands) {
   operands.expectCounts(1, 1);
   return makeCall([value = operands.number(0), destination = operands.result(0)](

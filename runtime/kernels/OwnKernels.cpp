@@ -16,6 +16,7 @@ struct Entry {
   OwnKernelFactory bind;
 };
 constexpr std::array kKernels{
+    Entry{"regimen::accumulate_gradient", &bindAccumulateGradient},
     Entry{"regimen::copy", &bindCopy},
     Entry{"regimen::embedding_backward", &bindEmbeddingBackward},
     Entry{"regimen::fill", &bindFill},

@@ -66,6 +66,9 @@ std::unique_ptr<BoundCall> bindSliceBackward(const OwnOperands &operands);
 std::unique_ptr<BoundCall> bindSelectBackward(const OwnOperands &operands);
 /// copy(source) -> destination, any strides, any types.
 std::unique_ptr<BoundCall> bindCopy(const OwnOperands &operands);
+/// accumulate_gradient(gradient, value, has_gradient) -> gradient: value is added where the flag is
+/// not 0, else written; the bits of autograd's own accumulation.
+std::unique_ptr<BoundCall> bindAccumulateGradient(const OwnOperands &operands);
 /// fill(number) -> destination.
 std::unique_ptr<BoundCall> bindFill(const OwnOperands &operands);
 
