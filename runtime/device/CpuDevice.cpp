@@ -200,13 +200,6 @@ private:
 
 class CpuDevice : public Device {
 public:
-  explicit CpuDevice(unsigned threads) {
-    at::set_num_threads(static_cast<int>(threads));
-    // The settings under which PyTorch's own runs are reproducible. Filling fresh memory is for
-    // debugging only and would write every output twice.
-    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
-    at::globalContext().setDeterministicFillUninitializedMemory(false);
-  }
   c10::Device torchDevice() const override { return c10::Device(c10::kCPU); }
   std::unique_ptr<Arena> createArena(const std::string &name, size_t bytes) override {
     return std::make_unique<CpuArena>(name, bytes);
@@ -227,8 +220,36 @@ public:
 
 } // namespace
 
+/// Filling fresh memory is for debugging only and would write every output twice.
+static void setReproducible() {
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
 std::unique_ptr<Device> createCpuDevice(unsigned threads) {
-  return std::make_unique<CpuDevice>(threads);
+  at::set_num_threads(static_cast<int>(threads));
+  setReproducible();
+  return std::make_unique<CpuDevice>();
+}
+
+std::unique_ptr<Device> createGuestCpuDevice() { return std::make_unique<CpuDevice>(); }
+
+KernelSettings::KernelSettings(unsigned threads)
+    : threads(at::get_num_threads()), deterministic(at::globalContext().deterministicAlgorithms()),
+      warnOnly(at::globalContext().deterministicAlgorithmsWarnOnly()),
+      fill(at::globalContext().deterministicFillUninitializedMemory()) {
+  setReproducible();
+  if (this->threads == static_cast<int>(threads))
+    this->threads = 0;
+  else
+    at::set_num_threads(static_cast<int>(threads));
+}
+
+KernelSettings::~KernelSettings() {
+  if (threads > 0)
+    at::set_num_threads(threads);
+  at::globalContext().setDeterministicAlgorithms(deterministic, warnOnly);
+  at::globalContext().setDeterministicFillUninitializedMemory(fill);
 }
 
 } // namespace regimen::runtime

@@ -71,8 +71,26 @@ public:
 };
 
 /// The host CPU. Kernels run with `threads` threads, counted with the calling one, on the thread
-/// that calls this.
+/// that calls this. Makes the process's settings those of KernelSettings, for good.
 std::unique_ptr<Device> createCpuDevice(unsigned threads);
+
+/// The host CPU in a process that is not ours: leaves its settings alone. Whoever runs kernels
+/// holds a KernelSettings meanwhile.
+std::unique_ptr<Device> createGuestCpuDevice();
+
+/// While it lives, kernels on this thread run with so many threads and as PyTorch's own runs are
+/// reproducible.
+class KernelSettings {
+public:
+  explicit KernelSettings(unsigned threads);
+  ~KernelSettings();
+  KernelSettings(const KernelSettings &) = delete;
+  KernelSettings &operator=(const KernelSettings &) = delete;
+
+private:
+  int threads;
+  bool deterministic, warnOnly, fill;
+};
 
 } // namespace regimen::runtime
 

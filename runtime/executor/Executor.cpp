@@ -32,12 +32,38 @@ struct Executor::Program {
   Extents touched;
 };
 
+/// Programs that run without a caller.
+static std::vector<bool> drivenPrograms(const plan::fb::PlanT &plan) {
+  std::vector<bool> wanted;
+  for (const auto &program : plan.programs)
+    wanted.push_back(
+        program->segment == plan::fb::Segment::Whole &&
+        std::all_of(program->inputs.begin(), program->inputs.end(), [](const auto &input) {
+          return input->source == plan::fb::InputSource::Data;
+        }));
+  return wanted;
+}
+
 Executor::Executor(const plan::fb::PlanT &plan, Device &device)
     : thePlan(plan), device(device), planMemory(plan, device) {
+  KernelTable kernels;
+  bindAll(kernels, drivenPrograms(plan));
+}
+
+Executor::Executor(const plan::fb::PlanT &plan, Device &device, SharedArenas &arenas,
+                   KernelTable &kernels, const std::vector<bool> &wanted)
+    : thePlan(plan), device(device), planMemory(plan, device, &arenas) {
+  bindAll(kernels, wanted);
+}
+
+void Executor::bindAll(KernelTable &kernels, const std::vector<bool> &wanted) {
+  const plan::fb::PlanT &plan = thePlan;
   std::array<size_t, static_cast<size_t>(Lane::MAX) + 1> longest{};
-  for (const auto &program : plan.programs) {
+  for (size_t i = 0; i < plan.programs.size(); ++i) {
     std::array<size_t, static_cast<size_t>(Lane::MAX) + 1> lengths{};
-    for (const auto &instruction : program->instructions) {
+    if (!wanted.at(i))
+      continue;
+    for (const auto &instruction : plan.programs[i]->instructions) {
       size_t lane = static_cast<size_t>(instruction->lane);
       longest[lane] = std::max(longest[lane], ++lengths[lane]);
     }
@@ -47,14 +73,13 @@ Executor::Executor(const plan::fb::PlanT &plan, Device &device)
       lanes[lane] = device.createQueue(
           lane == static_cast<size_t>(Lane::Compute) ? QueueKind::Inline : QueueKind::Concurrent,
           longest[lane]);
-  KernelTable kernels;
   at::AutoDispatchBelowADInplaceOrView guard;
+  programs.resize(plan.programs.size());
   for (size_t i = 0; i < plan.programs.size(); ++i)
-    bind(i, kernels);
+    if (wanted[i])
+      bind(i, kernels);
   // Learning what the calls allocate ran them on zeros.
-  planMemory.clear();
-  for (const auto &constant : plan.constants)
-    planMemory.copyIn(constant->tensor, std::as_bytes(std::span(constant->data)));
+  planMemory.settle();
 }
 
 Executor::~Executor() = default;
@@ -94,7 +119,7 @@ void Executor::bind(size_t index, KernelTable &kernels) {
       step.task = makeTask(*bound, index, i, kernels);
     bound->steps.push_back(std::move(step));
   }
-  programs.push_back(std::move(bound));
+  programs[index] = std::move(bound);
 }
 
 Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTable &kernels) {
@@ -105,11 +130,11 @@ Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTabl
     if (!tensor.is_contiguous())
       throw Error(where(program, index) + ": an input must be contiguous; compile the model again");
     bound.touched.addTensor(tensorIndex);
-    return [this, &bound, program, index, input = load->input,
-            destination =
-                std::span(static_cast<std::byte *>(tensor.mutable_data_ptr()), tensor.nbytes())] {
+    return [this, &bound, program, index, input = load->input, destination = tensor] {
       Clock::time_point begin = tracer ? Clock::now() : Clock::time_point();
-      currentInputs->load(bound.source, input, destination);
+      currentInputs->load(
+          bound.source, input,
+          {static_cast<std::byte *>(destination.mutable_data_ptr()), destination.nbytes()});
       if (tracer)
         tracer->instruction(program, index, begin, Clock::now());
     };
@@ -127,7 +152,7 @@ Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTabl
   }
   for (uint32_t result : call->results)
     bound.touched.addTensor(result);
-  std::span<std::byte> scratch;
+  StorageWindow scratch;
   if (call->scratch >= 0) {
     scratch = planMemory.buffer(static_cast<size_t>(call->scratch));
     bound.touched.addBuffer(static_cast<size_t>(call->scratch));
@@ -176,8 +201,16 @@ void Executor::issue(Program &bound) {
 }
 
 void Executor::run(size_t index, const Hypers &hypers, InputLoader &inputs) {
-  Program &bound = *programs.at(index);
   currentInputs = &inputs;
+  run(index, hypers);
+}
+
+void Executor::run(size_t index, const Hypers &hypers) {
+  if (!programs.at(index))
+    throw Error("program " + thePlan.programs[index]->name +
+                " of the plan is not one that runs here");
+  Program &bound = *programs[index];
+  planMemory.refresh();
   evaluateScalars(bound.source, hypers, bound.registers);
   for (const std::unique_ptr<Event> &event : bound.events)
     event->reset();
@@ -220,8 +253,8 @@ double Executor::scalar(size_t index) const {
 uint64_t Executor::copiedResults() const {
   uint64_t copied = 0;
   for (const std::unique_ptr<Program> &program : programs)
-    for (const std::unique_ptr<BoundCall> &call : program->calls)
-      copied += call->copiedResults();
+    for (size_t i = 0; program && i < program->calls.size(); ++i)
+      copied += program->calls[i]->copiedResults();
   return copied;
 }
 

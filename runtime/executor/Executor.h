@@ -31,7 +31,12 @@ public:
 class Executor {
 public:
   /// Allocates, binds all calls and embeds the constants; everything else is zero. Throws Error.
+  /// Suspended programs are not bound: they need a caller.
   Executor(const plan::fb::PlanT &plan, Device &device);
+  /// Over memory that several plans of a model share; binds the programs that `wanted` names. What
+  /// the calls allocate is looked up in `kernels`, which serves all of these plans.
+  Executor(const plan::fb::PlanT &plan, Device &device, SharedArenas &arenas, KernelTable &kernels,
+           const std::vector<bool> &wanted);
   ~Executor();
 
   const plan::fb::PlanT &plan() const { return thePlan; }
@@ -39,6 +44,9 @@ public:
   /// Runs a program to its end. A kernel's failure is thrown as Error with the place in the model;
   /// the contents of the tensors that the program writes are then undefined.
   void run(size_t program, const Hypers &hypers, InputLoader &inputs);
+  /// Runs a program whose inputs the caller brings: all of its caller's buffers, and the frame if
+  /// it has one, were pointed to their memory.
+  void run(size_t program, const Hypers &hypers);
   /// The value of a 0-d tensor.
   double scalar(size_t tensor) const;
 
@@ -57,6 +65,7 @@ public:
 
 private:
   struct Program;
+  void bindAll(KernelTable &kernels, const std::vector<bool> &wanted);
   void bind(size_t program, KernelTable &kernels);
   Task makeTask(Program &bound, size_t program, size_t instruction, KernelTable &kernels);
   void issue(Program &bound);

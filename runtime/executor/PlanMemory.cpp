@@ -53,16 +53,61 @@ uint64_t Extents::total(plan::fb::MemorySpace space) const {
   return sum;
 }
 
-PlanMemory::PlanMemory(const plan::fb::PlanT &plan, Device &device)
-    : touched(plan), plan(plan), device(device) {
+namespace {
+c10::DataPtr at(void *memory) { return {memory, memory, &keep, c10::Device(c10::kCPU)}; }
+
+c10::Storage makeStorage(void *memory, size_t bytes) {
+  return c10::Storage(c10::Storage::use_byte_size_t(), bytes, at(memory), /*allocator=*/nullptr,
+                      /*resizable=*/false);
+}
+void point(const c10::Storage &storage, void *memory) {
+  storage.unsafeGetStorageImpl()->set_data_ptr_noswap(at(memory));
+}
+} // namespace
+
+PlanMemory::PlanMemory(const plan::fb::PlanT &plan, Device &device, SharedArenas *sharedArenas)
+    : touched(plan), plan(plan), device(device), own(plan.arenas.size()),
+      shared(plan.arenas.size()), isNew(plan.arenas.size(), true) {
+  using plan::fb::MemoryClass;
   UnplannedMemory::install();
-  for (const auto &arena : plan.arenas) {
-    arenas.push_back(device.createArena(arena->name, arena->bytes));
-    ranges.push_back(std::make_unique<PlannedRange>(arenas.back()->data(), arena->bytes));
+  for (size_t i = 0; i < plan.arenas.size(); ++i) {
+    const plan::fb::ArenaT &arena = *plan.arenas[i];
+    if (arena.memory_class == MemoryClass::Frame)
+      frameArena = i;
+    bool real =
+        arena.memory_class == MemoryClass::Static || arena.memory_class == MemoryClass::Work;
+    std::byte *memory = nullptr;
+    if (sharedArenas) {
+      scratch.emplace_back(device, "scratch", arena.bytes);
+      memory = scratch.back().data();
+      if (real && arena.name != SharedArenas::kPrivate)
+        shared[i] = &sharedArenas->get(arena, isNew[i]);
+      else if (real)
+        own[i] = PlannedArena(device, sharedArenas->name(arena.name), arena.bytes);
+    } else if (real) {
+      own[i] = PlannedArena(device, arena.name, arena.bytes);
+      memory = own[i].data();
+    }
+    arenaStorages.push_back(makeStorage(memory, arena.bytes));
+  }
+  for (size_t i = 0; i < plan.buffers.size(); ++i) {
+    if (!isCallers(*plan.buffers.at(i)))
+      continue;
+    size_t bytes = plan.buffers[i]->bytes;
+    std::byte *memory = nullptr;
+    if (sharedArenas) {
+      scratch.emplace_back(device, "scratch", bytes);
+      memory = scratch.back().data();
+    }
+    callerStorages.emplace(i, makeStorage(memory, bytes));
   }
   allTensors.reserve(plan.tensors.size());
   for (size_t i = 0; i < plan.tensors.size(); ++i)
     allTensors.push_back(makeTensor(i));
+}
+
+const c10::Storage &PlanMemory::storageOf(const plan::fb::BufferT &buffer, size_t index) const {
+  return isCallers(buffer) ? callerStorages.at(index) : arenaStorages.at(buffer.arena);
 }
 
 at::Tensor PlanMemory::makeTensor(size_t index) const {
@@ -74,21 +119,45 @@ at::Tensor PlanMemory::makeTensor(size_t index) const {
     throw Error("tensor " + std::to_string(index) +
                 " of the plan is not aligned to its elements; compile it again");
   at::Tensor made = at::detail::make_tensor<c10::TensorImpl>(
-      c10::Storage(arenas.at(buffer.arena)->storage()), c10::DispatchKeySet(c10::DispatchKey::CPU),
+      c10::Storage(storageOf(buffer, tensor.buffer)), c10::DispatchKeySet(c10::DispatchKey::CPU),
       c10::scalarTypeToTypeMeta(type));
   made.unsafeGetTensorImpl()->set_sizes_and_strides(tensor.sizes, tensor.strides,
                                                     static_cast<int64_t>(position / elementBytes));
   return made;
 }
 
-std::span<std::byte> PlanMemory::buffer(size_t index) const {
+StorageWindow PlanMemory::buffer(size_t index) const {
   const plan::fb::BufferT &buffer = *plan.buffers.at(index);
-  return {arenas.at(buffer.arena)->data() + buffer.offset, buffer.bytes};
+  return {storageOf(buffer, index), buffer.offset, buffer.bytes};
 }
 
-void PlanMemory::clear() {
-  for (const std::unique_ptr<Arena> &arena : arenas)
-    arena->clear();
+void PlanMemory::settle() {
+  for (size_t i = 0; i < arenaStorages.size(); ++i) {
+    if (own[i].arena)
+      own[i].arena->clear();
+    point(arenaStorages[i], shared[i] ? shared[i]->data() : own[i].data());
+  }
+  for (const auto &[buffer, storage] : callerStorages)
+    point(storage, nullptr);
+  scratch.clear();
+  for (const auto &constant : plan.constants)
+    if (isNew[plan.buffers[plan.tensors[constant->tensor]->buffer]->arena])
+      copyIn(constant->tensor, std::as_bytes(std::span(constant->data)));
+}
+
+void PlanMemory::refresh() {
+  for (size_t i = 0; i < shared.size(); ++i)
+    if (shared[i] && shared[i]->data() != arenaStorages[i].data())
+      point(arenaStorages[i], shared[i]->data());
+}
+
+void PlanMemory::pointFrame(std::byte *memory) {
+  if (frameArena)
+    point(arenaStorages[*frameArena], memory);
+}
+
+void PlanMemory::pointCaller(size_t buffer, void *memory) {
+  point(callerStorages.find(buffer)->second, memory);
 }
 
 void PlanMemory::copyIn(size_t index, std::span<const std::byte> values) {

@@ -4,11 +4,14 @@
 
 #include "formats/plan/Plan.h"
 #include "runtime/device/Device.h"
-#include "runtime/kernels/PlannedAllocator.h"
+#include "runtime/executor/SharedArenas.h"
+#include "runtime/kernels/BoundCall.h"
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,17 +32,27 @@ private:
   std::vector<uint64_t> ends;
 };
 
-/// Allocates the arenas of a plan and makes every tensor of it, once, over them. The plan outlives
-/// this.
+/// The arenas of a plan, and every tensor of it, made once over them. Tensors refer to storages
+/// whose memory can be exchanged: a frame's and a caller's before each run. The plan outlives this.
+///
+/// At first all memory is zero and may be written while calls are bound; settle() ends that.
 class PlanMemory {
 public:
-  PlanMemory(const plan::fb::PlanT &plan, Device &device);
+  /// Without `shared` all arenas are the plan's own, and there is no memory for frames and callers.
+  PlanMemory(const plan::fb::PlanT &plan, Device &device, SharedArenas *shared = nullptr);
 
   const std::vector<at::Tensor> &tensors() const { return allTensors; }
-  /// Bytes of a buffer in its arena.
-  std::span<std::byte> buffer(size_t index) const;
-  /// Makes everything zero and untouched.
-  void clear();
+  /// Bytes of a buffer, wherever its storage is then.
+  StorageWindow buffer(size_t index) const;
+  /// Turns to the real memory: own arenas become zero again, shared ones stay as they are. Embeds
+  /// the constants, of shared arenas only in those that this plan made.
+  void settle();
+  /// Follows shared work arenas that have grown.
+  void refresh();
+  /// The frame that the next run uses. `memory` has the frame arena's bytes.
+  void pointFrame(std::byte *memory);
+  /// The memory behind a caller's buffer in the next run.
+  void pointCaller(size_t buffer, void *memory);
   /// Sets a tensor from contiguous little-endian elements.
   void copyIn(size_t tensor, std::span<const std::byte> values);
   /// Reads a tensor as contiguous little-endian elements.
@@ -49,11 +62,22 @@ public:
 
 private:
   at::Tensor makeTensor(size_t index) const;
+  const c10::Storage &storageOf(const plan::fb::BufferT &buffer, size_t index) const;
+  bool isCallers(const plan::fb::BufferT &buffer) const {
+    return plan.arenas[buffer.arena]->memory_class == plan::fb::MemoryClass::Caller;
+  }
 
   const plan::fb::PlanT &plan;
   Device &device;
-  std::vector<std::unique_ptr<Arena>> arenas;
-  std::vector<std::unique_ptr<PlannedRange>> ranges;
+  /// By arena: this plan's own memory, or an entry of the shared arenas.
+  std::vector<PlannedArena> own;
+  std::vector<SharedArenas::Entry *> shared;
+  std::vector<bool> isNew;
+  /// Memory for binding calls when the real one holds states already.
+  std::vector<PlannedArena> scratch;
+  std::vector<c10::Storage> arenaStorages;
+  std::map<size_t, c10::Storage> callerStorages; // by buffer
+  std::optional<size_t> frameArena;
   std::vector<at::Tensor> allTensors;
 };
 

@@ -44,19 +44,20 @@ public:
         scratch(site.scratch), recordings(recordings) {
     bindArguments(site);
     stack.reserve(pattern.size() + this->op.schema().returns().size());
-    resultPointers.reserve(results.size());
-    for (const at::Tensor &result : results) {
-      resultPointers.push_back(result.const_data_ptr());
+    resultPointers.resize(results.size());
+    for (const at::Tensor &result : results)
       resultSizes.push_back(result.sizes().vec());
-    }
     if (mode == KernelMode::Functional || !scratch.empty())
       signature = describe(site);
   }
 
   void run(Registers registers) override {
+    for (size_t i = 0; i < results.size(); ++i)
+      resultPointers[i] = results[i].const_data_ptr();
     if (plan.empty()) {
       call(registers);
     } else {
+      locateSlots();
       AllocationReplay replay(plan);
       call(registers);
     }
@@ -76,12 +77,24 @@ public:
     plan.clear();
     for (const RecordedAllocation &allocation : recording->log)
       plan.push_back({allocation.bytes, nullptr});
+    std::vector<bool> isResult(plan.size());
+    resultSlots.clear();
     for (size_t i = 0; i < recording->ordinals.size(); ++i)
       if (int64_t ordinal = recording->ordinals[i];
           ordinal >= 0 &&
-          sameStrides(results[i].sizes(), recording->strides[i], results[i].strides()))
-        plan[static_cast<size_t>(ordinal)].address = const_cast<void *>(resultPointers[i]);
-    placeInScratch(recording->log, scratch.data(), scratch.size(), plan);
+          sameStrides(results[i].sizes(), recording->strides[i], results[i].strides())) {
+        isResult[static_cast<size_t>(ordinal)] = true;
+        resultSlots.push_back({static_cast<size_t>(ordinal), i});
+        plan[static_cast<size_t>(ordinal)].address =
+            const_cast<void *>(results[i].const_data_ptr());
+      }
+    scratchBase = scratch.data();
+    placeInScratch(recording->log, scratchBase, scratch.bytes, plan);
+    scratchSlots.clear();
+    for (size_t n = 0; n < plan.size(); ++n)
+      if (!isResult[n] && plan[n].address)
+        scratchSlots.push_back(
+            {n, static_cast<size_t>(static_cast<std::byte *>(plan[n].address) - scratchBase)});
   }
 
   uint64_t copiedResults() const override { return copied; }
@@ -120,6 +133,18 @@ private:
       fail("has results, which a kernel in place cannot have");
     for (uint32_t result : site.call.results)
       results.push_back(site.tensors.at(result));
+  }
+
+  /// Gives the planned slots the addresses that results and scratch have in this run.
+  void locateSlots() {
+    for (auto [ordinal, result] : resultSlots)
+      plan[ordinal].address = const_cast<void *>(resultPointers[result]);
+    std::byte *base = scratch.data();
+    if (base == scratchBase)
+      return;
+    for (auto [ordinal, offset] : scratchSlots)
+      plan[ordinal].address = base + offset;
+    scratchBase = base;
   }
 
   /// Two calls with equal descriptions make the same allocations.
@@ -256,7 +281,16 @@ private:
   c10::OperatorHandle op;
   KernelMode mode;
   std::string name, where, signature;
-  std::span<std::byte> scratch;
+  StorageWindow scratch;
+  std::byte *scratchBase = nullptr;
+  struct ResultSlot {
+    size_t ordinal, result;
+  };
+  struct ScratchSlot {
+    size_t ordinal, offset;
+  };
+  std::vector<ResultSlot> resultSlots;
+  std::vector<ScratchSlot> scratchSlots;
   RecordingCache &recordings;
   std::vector<c10::IValue> pattern, stack;
   std::vector<Patch> patches;

@@ -5,6 +5,7 @@
 #include "formats/plan/Plan.h"
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Storage.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +19,9 @@ namespace regimen::runtime {
 /// Values of a program's scalar registers.
 using Registers = std::span<const double>;
 
-/// A kernel whose arguments and results were bound at plan load; running it allocates nothing.
+/// A kernel whose arguments and results were bound at plan load; running it allocates nothing. The
+/// storages behind them may get other memory between runs (frames, tensors of a caller), so no
+/// address is kept.
 class BoundCall {
 public:
   virtual ~BoundCall() = default;
@@ -30,6 +33,18 @@ public:
   virtual uint64_t copiedResults() const { return 0; }
 };
 
+/// Bytes of a storage whose memory may be exchanged between runs.
+struct StorageWindow {
+  c10::Storage storage;
+  size_t offset = 0, bytes = 0;
+
+  bool empty() const { return bytes == 0; }
+  std::byte *data() const {
+    return empty() ? nullptr
+                   : static_cast<std::byte *>(const_cast<void *>(storage.data())) + offset;
+  }
+};
+
 /// A call of the plan and what it refers to.
 struct CallSite {
   const plan::fb::CallT &call;
@@ -37,7 +52,7 @@ struct CallSite {
   /// All tensors of the plan, by index.
   const std::vector<at::Tensor> &tensors;
   /// The call's scratch buffer; empty if it has none.
-  std::span<std::byte> scratch;
+  StorageWindow scratch;
   /// Where the call is, for messages: "instruction 12 of micro_step (aten.linear, layer h.0.mlp,
   /// model.py:33)".
   std::string where;
