@@ -1,0 +1,50 @@
+//===- BackwardNode.h - One outstanding forward in PyTorch's graph --------===//
+#ifndef REGIMEN_RUNTIME_TORCH_BACKWARDNODE_H
+#define REGIMEN_RUNTIME_TORCH_BACKWARDNODE_H
+
+#include "runtime/torch/ModelCore.h"
+
+namespace regimen::runtime {
+
+/// The node behind the outputs of a forward. Its edges go to the arguments of the specialisation,
+/// in order, then to its trainable parameters. It holds the forward's frame until a backward
+/// without `retain_graph`, or its own end.
+class BackwardNode : public torch::autograd::Node {
+public:
+  BackwardNode(std::shared_ptr<ModelCore> core, size_t specialisation, PlannedArena *frame)
+      : core(std::move(core)), specialisation(specialisation), leased(frame) {}
+  ~BackwardNode() override { giveBack(); }
+
+  std::string name() const override { return "RegimenBackward"; }
+  torch::autograd::variable_list apply(torch::autograd::variable_list &&gradients) override {
+    return core->backward(*this, std::move(gradients));
+  }
+  void release_variables() override;
+
+  /// A caller's tensor as the forward saw it.
+  struct Saved {
+    at::Tensor alias; // shares bytes and version counter, not the graph
+    uint32_t version = 0;
+
+    static Saved of(const at::Tensor &tensor);
+    bool isChanged() const;
+  };
+
+  const std::shared_ptr<ModelCore> core;
+  const size_t specialisation;
+  std::vector<Saved> arguments, outputs;
+  std::vector<uint32_t> parameterVersions;
+  /// By input of the node: which output its gradient belongs to.
+  std::vector<uint32_t> outputOfInput;
+
+  /// Null after it was given back.
+  PlannedArena *frame() const { return leased; }
+  void giveBack();
+
+private:
+  PlannedArena *leased;
+};
+
+} // namespace regimen::runtime
+
+#endif // REGIMEN_RUNTIME_TORCH_BACKWARDNODE_H

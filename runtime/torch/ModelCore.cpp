@@ -1,0 +1,262 @@
+//===- ModelCore.cpp - Loading, forward, update ---------------------------===//
+#include "runtime/torch/ModelCore.h"
+
+#include "formats/Error.h"
+#include "runtime/torch/BackwardNode.h"
+
+#include <ATen/core/grad_mode.h>
+#include <nlohmann/json.hpp>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace regimen::runtime {
+
+ModelOptions ModelOptions::parse(const std::string &text) {
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object())
+    throw Error("the options of a model are a JSON object, not '" + text + "'");
+  ModelOptions options;
+  for (const auto &[name, value] : json.items()) {
+    auto expect = [&](bool fits, const char *what) {
+      if (!fits)
+        throw Error("option \"" + name + "\" of a model is " + what + ", not " + value.dump());
+    };
+    if (name == "compiler" || name == "cache") {
+      expect(value.is_string(), "a path");
+      (name == "cache" ? options.cache : options.compiler) = value.get<std::string>();
+    } else if (name == "threads") {
+      expect(value.is_number_unsigned() && value > 0, "a positive number");
+      options.threads = value.get<unsigned>();
+    } else if (name == "frames") {
+      expect(value.is_null() || (value.is_number_unsigned() && value > 0),
+             "null or a positive number");
+      if (!value.is_null())
+        options.frames = value.get<size_t>();
+    } else if (name == "name") {
+      expect(value.is_string(), "a string");
+      options.name = value.get<std::string>();
+    } else if (name == "verbose") {
+      expect(value.is_boolean(), "true or false");
+      options.verbose = value.get<bool>();
+    } else {
+      throw Error("a model has no option \"" + name +
+                  "\"; there are compiler, cache, threads, frames, name, verbose");
+    }
+  }
+  return options;
+}
+
+ModelCore::ModelCore(ModelOptions given)
+    : states(given.name), frames(states.device(), given.name + "/frame", given.frames),
+      options(std::move(given)),
+      compiler(options.compiler, options.cache, options.name, options.verbose) {}
+
+static void checkThreads(const plan::fb::PlanT &plan, const ModelOptions &options) {
+  if (plan.target->threads != options.threads)
+    throw Error("the plan is for " + std::to_string(plan.target->threads) +
+                " threads, the model runs with " + std::to_string(options.threads) +
+                "; compile with target.threads=" + std::to_string(options.threads));
+}
+
+size_t ModelCore::load(const std::string &path, const std::string &archive,
+                       const std::string &config) {
+  std::lock_guard lock(mutex);
+  auto loaded = std::make_unique<LoadedPlan>(path);
+  checkThreads(loaded->plan, options);
+  KernelSettings settings(options.threads);
+  specialisations.push_back(
+      std::make_unique<Specialisation>(std::move(loaded), archive, config, states, kernels));
+  return specialisations.size() - 1;
+}
+
+void ModelCore::loadUpdate(const std::string &path) {
+  std::lock_guard lock(mutex);
+  auto loaded = std::make_unique<LoadedPlan>(path);
+  const plan::fb::PlanT &plan = loaded->plan;
+  checkThreads(plan, options);
+  std::vector<bool> wanted;
+  for (const auto &program : plan.programs)
+    wanted.push_back(program->role == plan::fb::Role::Update);
+  if (std::count(wanted.begin(), wanted.end(), true) != 1)
+    throw Error("'" + path + "' has no program update; compile it with an optimizer");
+  states.check(plan);
+  KernelSettings settings(options.threads);
+  loaded->executor =
+      std::make_unique<Executor>(plan, states.device(), states.arenas(), kernels, wanted);
+  states.adopt(plan);
+  updates.push_back(std::move(loaded));
+}
+
+void ModelCore::bind(std::vector<at::Tensor> leaves) {
+  std::lock_guard lock(mutex);
+  states.bind(std::move(leaves));
+}
+
+//===----------------------------------------------------------------------===//
+// Forward
+//===----------------------------------------------------------------------===//
+
+std::vector<at::Tensor> ModelCore::forward(size_t index, std::vector<at::Tensor> inputs) {
+  std::lock_guard lock(mutex);
+  if (index >= specialisations.size())
+    throw Error("model '" + options.name + "' has no specialisation " + std::to_string(index));
+  const Specialisation &specialisation = *specialisations[index];
+  size_t count = specialisation.argumentCount();
+  if (inputs.size() < count)
+    throw Error("model '" + options.name + "' takes " + std::to_string(count) + " tensors, " +
+                std::to_string(inputs.size()) + " were given");
+  bool tracks = at::GradMode::is_enabled() && specialisation.forward();
+  if (tracks) {
+    auto wants = [&](uint32_t p) { return states.parameters()[p].requiresGrad(); };
+    const std::vector<uint32_t> &trainable = specialisation.trainable();
+    tracks = std::any_of(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(count),
+                         [](const at::Tensor &input) {
+                           return input.defined() && input.requires_grad();
+                         }) ||
+             std::any_of(trainable.begin(), trainable.end(), wants);
+  }
+  const CallerProgram &program = tracks || !specialisation.inference()
+                                     ? *specialisation.forward()
+                                     : *specialisation.inference();
+
+  std::vector<at::Tensor> given, outputs;
+  given.reserve(program.inputs.size());
+  outputs.reserve(program.outputs.size());
+  {
+    at::NoGradGuard noGrad;
+    for (const Port &port : program.inputs)
+      given.push_back(port.fit(inputs[port.index], options.name, "input"));
+  }
+  for (const Port &port : program.outputs)
+    outputs.push_back(port.allocate());
+
+  // From here on the node owns the frame.
+  std::shared_ptr<BackwardNode> node;
+  if (&program == specialisation.forward()) {
+    bool grown = false;
+    PlannedArena *frame = frames.lease(specialisation.frameBytes(), grown);
+    if (grown && options.verbose && frames.allocated() > 1 && !std::exchange(announcedFrames, true))
+      std::fprintf(stderr,
+                   "regimen: %s: several forwards wait for their backwards; the memory for "
+                   "their frames grows with them (memory.frames)\n",
+                   options.name.c_str());
+    node = std::shared_ptr<BackwardNode>(new BackwardNode(shared_from_this(), index, frame),
+                                         torch::autograd::deleteNode);
+  }
+  {
+    KernelSettings settings(options.threads);
+    c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
+    program.run(node ? node->frame()->data() : nullptr, given, outputs, hypers);
+  }
+  if (tracks)
+    track(node, specialisation, inputs, given, outputs);
+  return outputs;
+}
+
+void ModelCore::track(const std::shared_ptr<BackwardNode> &node,
+                      const Specialisation &specialisation, const std::vector<at::Tensor> &inputs,
+                      const std::vector<at::Tensor> &given,
+                      const std::vector<at::Tensor> &outputs) {
+  const CallerProgram &program = *specialisation.forward();
+  const std::vector<uint32_t> &trainable = specialisation.trainable();
+  size_t count = specialisation.argumentCount();
+  torch::autograd::edge_list edges;
+  edges.reserve(count + trainable.size());
+  for (size_t i = 0; i < count; ++i)
+    edges.push_back(inputs[i].defined() && inputs[i].requires_grad()
+                        ? torch::autograd::impl::gradient_edge(inputs[i])
+                        : torch::autograd::Edge());
+  for (uint32_t parameter : trainable)
+    edges.push_back(states.edge(parameter));
+  node->set_next_edges(std::move(edges));
+
+  node->arguments.resize(count);
+  for (size_t i = 0; i < given.size(); ++i)
+    node->arguments[program.inputs[i].index] = BackwardNode::Saved::of(given[i]);
+  node->outputs.reserve(outputs.size());
+  for (const at::Tensor &output : outputs)
+    node->outputs.push_back(BackwardNode::Saved::of(output));
+  node->parameterVersions.reserve(states.parameters().size());
+  for (const ModelStates::Parameter &parameter : states.parameters())
+    node->parameterVersions.push_back(parameter.leaf.defined() ? parameter.version() : 0);
+
+  for (uint32_t output = 0; output < outputs.size(); ++output) {
+    bool depends = false;
+    for (uint32_t i = 0; i < count && !depends; ++i)
+      depends = node->next_edge(i).is_valid() && specialisation.dependsOnArgument(output, i);
+    for (size_t i = 0; i < trainable.size() && !depends; ++i)
+      depends = node->next_edge(count + i).is_valid() &&
+                specialisation.dependsOnParameter(output, trainable[i]);
+    if (!depends || !torch::autograd::isDifferentiableType(outputs[output].scalar_type()))
+      continue;
+    torch::autograd::set_history(outputs[output], node);
+    node->outputOfInput.push_back(output);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Update
+//===----------------------------------------------------------------------===//
+
+const LoadedPlan *ModelCore::findUpdate() {
+  withGradient.clear();
+  for (uint32_t i = 0; i < states.parameters().size(); ++i)
+    if (states.parameters()[i].trainable && states.parameters()[i].hasGradient())
+      withGradient.push_back(i);
+  for (const auto &loaded : updates)
+    for (const auto &program : loaded->plan.programs)
+      if (program->role == plan::fb::Role::Update && program->gradients == withGradient)
+        return loaded.get();
+  return nullptr;
+}
+
+std::vector<int64_t> ModelCore::missingUpdate() {
+  std::lock_guard lock(mutex);
+  if (findUpdate())
+    return {};
+  return {withGradient.begin(), withGradient.end()};
+}
+
+void ModelCore::update(const std::vector<double> &table) {
+  std::lock_guard lock(mutex);
+  constexpr size_t columns = std::tuple_size_v<GroupHypers>;
+  if (table.size() != columns * states.parameters().size())
+    throw Error("the table of an update has " + std::to_string(columns) + " numbers for each of " +
+                std::to_string(states.parameters().size()) + " parameters, not " +
+                std::to_string(table.size()) + " in all");
+  const LoadedPlan *loaded = findUpdate();
+  if (withGradient.empty())
+    return;
+  if (!loaded) {
+    std::string names;
+    for (uint32_t index : withGradient)
+      names += (names.empty() ? "'" : ", '") + states.parameters()[index].name + "'";
+    throw Error("model '" + options.name + "' has no update of exactly " + names +
+                "; compile one (missing_update() lists them) and load it with load_update()");
+  }
+  for (uint32_t index : withGradient)
+    states.settleGradient(index);
+  const plan::fb::PlanT &plan = loaded->plan;
+  hypers.resize(plan.training->groups.size());
+  for (size_t i = 0; i < plan.parameters.size(); ++i)
+    std::copy_n(table.begin() + static_cast<std::ptrdiff_t>(i * columns), columns,
+                hypers[plan.parameters[i]->group].begin());
+  KernelSettings settings(options.threads);
+  c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
+  for (size_t i = 0; i < plan.programs.size(); ++i)
+    if (plan.programs[i]->role == plan::fb::Role::Update)
+      loaded->executor->run(i, hypers);
+  for (uint32_t index : withGradient)
+    states.parameters()[index].leaf.unsafeGetTensorImpl()->bump_version();
+}
+
+void ModelCore::settleGradients() {
+  std::lock_guard lock(mutex);
+  for (size_t i = 0; i < states.parameters().size(); ++i)
+    states.settleGradient(i);
+}
+
+} // namespace regimen::runtime

@@ -1,0 +1,70 @@
+//===- ModelCore.h - A model and its outstanding forwards -----------------===//
+#ifndef REGIMEN_RUNTIME_TORCH_MODELCORE_H
+#define REGIMEN_RUNTIME_TORCH_MODELCORE_H
+
+#include "runtime/torch/Specialisation.h"
+
+#include <torch/csrc/autograd/function.h>
+
+#include <mutex>
+
+namespace regimen::runtime {
+
+struct ModelOptions {
+  std::filesystem::path compiler, cache;
+  unsigned threads = 1;
+  std::optional<size_t> frames;
+  std::string name = "model";
+  bool verbose = false;
+
+  static ModelOptions parse(const std::string &json);
+};
+
+class BackwardNode;
+
+/// What Model and the autograd nodes share. Every public method takes the lock.
+class ModelCore : public std::enable_shared_from_this<ModelCore> {
+public:
+  explicit ModelCore(ModelOptions options);
+
+  size_t load(const std::string &plan, const std::string &archive, const std::string &config);
+  void loadUpdate(const std::string &plan);
+  std::vector<at::Tensor> forward(size_t specialisation, std::vector<at::Tensor> inputs);
+  torch::autograd::variable_list backward(BackwardNode &node,
+                                          torch::autograd::variable_list gradients);
+  std::vector<int64_t> missingUpdate();
+  void update(const std::vector<double> &table);
+  void settleGradients();
+  void bind(std::vector<at::Tensor> leaves);
+
+  ModelStates states;
+  FramePool frames;
+  const ModelOptions options;
+  std::recursive_mutex mutex;
+  std::vector<std::unique_ptr<Specialisation>> specialisations;
+
+private:
+  void readWishes(const BackwardNode &node, const Specialisation &specialisation);
+  void checkVersions(const BackwardNode &node, const Variant &variant) const;
+  plan::fb::Contribution chooseContribution(const std::vector<uint32_t> &parameters) const;
+  void fillExisting(const Variant &variant);
+  /// Hangs the outputs of a forward into PyTorch's graph.
+  void track(const std::shared_ptr<BackwardNode> &node, const Specialisation &specialisation,
+             const std::vector<at::Tensor> &inputs, const std::vector<at::Tensor> &given,
+             const std::vector<at::Tensor> &outputs);
+  const LoadedPlan *findUpdate();
+
+  KernelTable kernels;
+  VariantCompiler compiler;
+  std::vector<std::unique_ptr<LoadedPlan>> updates;
+  bool announcedFrames = false;
+  // Kept between calls so that their memory is.
+  VariantKey key;
+  bool returned = false;
+  std::vector<uint32_t> withGradient;
+  Hypers hypers;
+};
+
+} // namespace regimen::runtime
+
+#endif // REGIMEN_RUNTIME_TORCH_MODELCORE_H

@@ -1,0 +1,190 @@
+//===- ModelStates.cpp ----------------------------------------------------===//
+#include "runtime/torch/ModelStates.h"
+
+#include "formats/Error.h"
+#include "runtime/kernels/BoundCall.h"
+
+#include <ATen/core/grad_mode.h>
+#include <c10/core/TensorImpl.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <algorithm>
+#include <map>
+
+namespace regimen::runtime {
+namespace {
+
+/// Where a tensor of a plan lies, comparable between plans.
+struct Place {
+  std::string arena;
+  uint64_t offset;
+  plan::fb::DType dtype;
+  std::vector<int64_t> sizes, strides;
+  bool operator==(const Place &) const = default;
+};
+
+Place placeOf(const plan::fb::PlanT &plan, uint32_t index) {
+  const plan::fb::TensorT &tensor = *plan.tensors.at(index);
+  const plan::fb::BufferT &buffer = *plan.buffers.at(tensor.buffer);
+  return {plan.arenas.at(buffer.arena)->name, buffer.offset + tensor.byte_offset, tensor.dtype,
+          tensor.sizes, tensor.strides};
+}
+
+} // namespace
+
+ModelStates::ModelStates(std::string model)
+    : memory(std::make_shared<Memory>(createGuestCpuDevice(), std::move(model))) {}
+
+uint32_t ModelStates::Parameter::version() const {
+  return leaf.unsafeGetTensorImpl()->version_counter().current_version();
+}
+
+at::Tensor ModelStates::view(const plan::fb::PlanT &plan, uint32_t index) {
+  Place place = placeOf(plan, index);
+  at::ScalarType type = scalarType(place.dtype);
+  int64_t last = 0;
+  bool none = false;
+  for (size_t axis = 0; axis < place.sizes.size(); ++axis) {
+    none |= place.sizes[axis] == 0;
+    last += (place.sizes[axis] - 1) * place.strides[axis];
+  }
+  size_t bytes = none ? 0 : static_cast<size_t>(last + 1) * c10::elementSize(type);
+  // A storage of its own for each, so that saving one tensor does not save the arena.
+  void *data = memory->arenas.all().at(place.arena).data() + place.offset;
+  c10::Storage storage(
+      c10::Storage::use_byte_size_t(), bytes,
+      c10::DataPtr(
+          data, new std::shared_ptr<Memory>(memory),
+          [](void *owner) { delete static_cast<std::shared_ptr<Memory> *>(owner); },
+          c10::Device(c10::kCPU)),
+      /*allocator=*/nullptr, /*resizable=*/false);
+  at::Tensor made = at::detail::make_tensor<c10::TensorImpl>(
+      std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
+      c10::scalarTypeToTypeMeta(type));
+  made.unsafeGetTensorImpl()->set_sizes_and_strides(place.sizes, place.strides);
+  return made;
+}
+
+void ModelStates::check(const plan::fb::PlanT &plan) const {
+  if (!made)
+    return;
+  auto fail = [](const std::string &what) {
+    throw Error(what + " than in the model's first plan; compile it with that plan's layout");
+  };
+  if (plan.parameters.size() != allParameters.size())
+    fail("the plan has " + std::to_string(plan.parameters.size()) + " parameters, others (" +
+         std::to_string(allParameters.size()) + ")");
+  auto same = [&](uint32_t index, const at::Tensor &have) {
+    Place place = placeOf(plan, index);
+    auto arena = memory->arenas.all().find(place.arena);
+    return arena != memory->arenas.all().end() &&
+           arena->second.data() + place.offset == have.const_data_ptr() &&
+           scalarType(place.dtype) == have.scalar_type() &&
+           have.sizes() == at::IntArrayRef(place.sizes) &&
+           have.strides() == at::IntArrayRef(place.strides);
+  };
+  for (size_t i = 0; i < allParameters.size(); ++i) {
+    const plan::fb::ParameterT &given = *plan.parameters[i];
+    const Parameter &have = allParameters[i];
+    std::string name = "parameter '" + given.name + "'";
+    if (given.name != have.name || given.trainable != have.trainable)
+      fail(name + " has another place in the list or is otherwise trainable");
+    if (!same(given.tensor, have.value))
+      fail(name + " lies elsewhere in this plan or is of another type");
+    if (given.gradient >= 0 && have.gradient.defined() &&
+        !same(static_cast<uint32_t>(given.gradient), have.gradient))
+      fail("the gradient of " + name + " lies elsewhere in this plan");
+    for (const auto &state : given.states)
+      for (const State &known : have.states)
+        if (known.slot == state->slot && !same(state->tensor, known.tensor))
+          fail("state '" + known.slot + "' of " + name + " lies elsewhere in this plan");
+  }
+  for (size_t i = 0; i < plan.module_buffers.size(); ++i)
+    if (i >= buffers.size() || plan.module_buffers[i]->name != buffers[i].name ||
+        !same(plan.module_buffers[i]->tensor, buffers[i].tensor))
+      fail("buffer '" + plan.module_buffers[i]->name + "' lies elsewhere in this plan");
+}
+
+void ModelStates::adopt(const plan::fb::PlanT &plan) {
+  if (!made) {
+    for (const auto &given : plan.parameters) {
+      Parameter parameter;
+      parameter.name = given->name;
+      parameter.trainable = given->trainable;
+      parameter.value = view(plan, given->tensor);
+      allParameters.push_back(std::move(parameter));
+    }
+    for (const auto &given : plan.module_buffers)
+      buffers.push_back({given->name, view(plan, given->tensor)});
+    // A bucket is a buffer of the arena.
+    std::map<std::pair<std::string, uint64_t>, std::map<uint64_t, std::string>> byOffset;
+    for (const auto &given : plan.parameters) {
+      const plan::fb::TensorT &tensor = *plan.tensors[given->tensor];
+      const plan::fb::BufferT &bucket = *plan.buffers[tensor.buffer];
+      byOffset[{plan.arenas[bucket.arena]->name, bucket.offset}].emplace(tensor.byte_offset,
+                                                                         given->name);
+    }
+    for (const auto &[place, names] : byOffset) {
+      buckets.emplace_back();
+      for (const auto &[offset, name] : names)
+        buckets.back().push_back(name);
+    }
+    made = true;
+  }
+  for (size_t i = 0; i < allParameters.size(); ++i) {
+    const plan::fb::ParameterT &given = *plan.parameters[i];
+    Parameter &have = allParameters[i];
+    if (given.gradient >= 0 && !have.gradient.defined())
+      have.gradient = view(plan, static_cast<uint32_t>(given.gradient));
+    for (const auto &state : given.states)
+      if (std::none_of(have.states.begin(), have.states.end(),
+                       [&](const State &known) { return known.slot == state->slot; }))
+        have.states.push_back({state->slot, view(plan, state->tensor)});
+  }
+}
+
+void ModelStates::bind(std::vector<at::Tensor> leaves) {
+  if (leaves.size() != allParameters.size())
+    throw Error("the model has " + std::to_string(allParameters.size()) + " parameters, " +
+                std::to_string(leaves.size()) + " were given");
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    const Parameter &parameter = allParameters[i];
+    if (!leaves[i].defined() || !leaves[i].is_leaf() ||
+        leaves[i].const_data_ptr() != parameter.value.const_data_ptr() ||
+        leaves[i].sizes() != parameter.value.sizes())
+      throw Error("parameter '" + parameter.name +
+                  "' is not the model's: give a leaf over parameter(" + std::to_string(i) + ")");
+  }
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    allParameters[i].leaf = std::move(leaves[i]);
+    allParameters[i].edge = {};
+  }
+}
+
+const torch::autograd::Edge &ModelStates::edge(size_t index) {
+  static const torch::autograd::Edge none;
+  Parameter &parameter = allParameters[index];
+  if (!parameter.requiresGrad())
+    return none;
+  if (!parameter.edge.is_valid())
+    parameter.edge = torch::autograd::impl::gradient_edge(parameter.leaf);
+  return parameter.edge;
+}
+
+void ModelStates::settleGradient(size_t index) {
+  Parameter &parameter = allParameters[index];
+  if (!parameter.hasGradient())
+    return;
+  at::Tensor &current = parameter.leaf.mutable_grad();
+  if (current.is_same(parameter.gradient))
+    return;
+  if (!parameter.gradient.defined())
+    throw Error("parameter '" + parameter.name +
+                "' has a .grad, but no path to an output of the model; set it to None");
+  at::NoGradGuard guard;
+  if (current.const_data_ptr() != parameter.gradient.const_data_ptr())
+    parameter.gradient.copy_(current);
+  current = parameter.gradient;
+}
+
+} // namespace regimen::runtime

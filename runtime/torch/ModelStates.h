@@ -1,0 +1,84 @@
+//===- ModelStates.h - What all plans of a model share --------------------===//
+#ifndef REGIMEN_RUNTIME_TORCH_MODELSTATES_H
+#define REGIMEN_RUNTIME_TORCH_MODELSTATES_H
+
+#include "runtime/executor/SharedArenas.h"
+
+#include <ATen/core/Tensor.h>
+#include <torch/csrc/autograd/edge.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace regimen::runtime {
+
+/// Parameters, gradients, optimizer states and module buffers of a model: where they lie, which
+/// every plan must agree on, and the autograd leaves over them.
+class ModelStates {
+public:
+  explicit ModelStates(std::string model);
+
+  Device &device() { return *memory->device; }
+  SharedArenas &arenas() { return memory->arenas; }
+
+  /// Throws Error, and changes nothing, when a plan lays out otherwise what earlier ones laid out.
+  void check(const plan::fb::PlanT &plan) const;
+  /// Takes over what a checked plan, whose arenas exist now, adds.
+  void adopt(const plan::fb::PlanT &plan);
+
+  struct State {
+    std::string slot;
+    at::Tensor tensor;
+  };
+  struct Parameter {
+    std::string name;
+    bool trainable = false;
+    at::Tensor value;
+    at::Tensor gradient; // undefined: none
+    std::vector<State> states;
+    /// The autograd leaf, once bound, and where its gradients go.
+    at::Tensor leaf;
+    torch::autograd::Edge edge;
+
+    bool requiresGrad() const { return leaf.defined() && leaf.requires_grad(); }
+    bool hasGradient() const { return leaf.defined() && leaf.grad().defined(); }
+    uint32_t version() const;
+  };
+  struct Buffer {
+    std::string name;
+    at::Tensor tensor;
+  };
+
+  std::vector<Parameter> &parameters() { return allParameters; }
+  const std::vector<Parameter> &parameters() const { return allParameters; }
+  const std::vector<Buffer> &moduleBuffers() const { return buffers; }
+  const std::vector<std::vector<std::string>> &layout() const { return buckets; }
+
+  void bind(std::vector<at::Tensor> leaves);
+  /// The edge to a parameter's accumulator; not valid if it requires no gradient.
+  const torch::autograd::Edge &edge(size_t parameter);
+  /// Makes a defined .grad the view of the arena, with its value.
+  void settleGradient(size_t parameter);
+
+private:
+  /// Lives as long as any tensor over it.
+  struct Memory {
+    Memory(std::unique_ptr<Device> device, std::string model)
+        : device(std::move(device)), arenas(*this->device, std::move(model)) {}
+    std::unique_ptr<Device> device;
+    SharedArenas arenas;
+  };
+  at::Tensor view(const plan::fb::PlanT &plan, uint32_t tensor);
+
+  std::shared_ptr<Memory> memory;
+  std::vector<Parameter> allParameters;
+  std::vector<Buffer> buffers;
+  std::vector<std::vector<std::string>> buckets;
+  bool made = false;
+};
+
+} // namespace regimen::runtime
+
+#endif // REGIMEN_RUNTIME_TORCH_MODELSTATES_H
