@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from regimen.export import ExportError, export, save
+from regimen._export import ExportError, export, save
 
 EXAMPLES = """\
 examples:

@@ -1,0 +1,192 @@
+"""What stands behind a compiled model: its states in the runtime, and its specialisations."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import pathlib
+import threading
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
+
+from regimen import _library
+from regimen._capture import capture
+from regimen._compiler import Compiler
+from regimen._config import Config
+from regimen._progress import Progress
+from regimen._structure import builder, describe, slots, template
+
+#: Each time a model has this many more specialisations, that is worth a word.
+MANY = 8
+
+
+@dataclasses.dataclass
+class Entry:
+    """A specialisation as a call finds it."""
+
+    index: int
+    build: Callable[[Sequence[Tensor]], Any]
+    order: list[int] | None = None  # the graph's inputs among the call's tensors; None: as they come
+
+
+class _Owners:
+    """Which session holds a parameter's storage. `moves` counts changes, for whoever keeps what it looked up."""
+
+    def __init__(self) -> None:
+        self._of: Any = WeakIdKeyDictionary()
+        self.moves = 0
+
+    def find(self, parameter: Tensor) -> tuple[Session, int] | None:
+        session, index = self._of.get(parameter, (lambda: None, 0))
+        return (session(), index) if session() is not None else None
+
+    def set(self, parameter: Tensor, session: Session, index: int) -> None:
+        self._of[parameter] = (weakref.ref(session), index)
+        self.moves += 1
+
+
+owners = _Owners()
+
+
+class Session:
+    """One compiled module: runtime, compiler and everything keyed by specialisation."""
+
+    def __init__(self, module: nn.Module, config: Config, compiler: Compiler, progress: Progress) -> None:
+        self.module, self.config, self.compiler, self.progress = module, config, compiler, progress
+        self.name = type(module).__name__
+        self.entries: dict[Hashable, Entry] = {}
+        self.moved = False  # the parameters belong to another session by now
+        self.threads = torch.get_num_threads()
+        # Where the flags of training mode are: a compiled module's parts do not change.
+        self.modes = [part.__dict__ for part in module.modules()]
+        frames = config.get("memory.frames", "auto")
+        self.core = _library.model({
+            "threads": self.threads, "frames": None if frames == "auto" else frames, "compiler": str(compiler.tool),
+            "cache": str(compiler.cache), "name": self.name, "verbose": progress.verbose,
+        })  # fmt: skip
+        self.forward = self.core.forward
+        self.parameters: list[nn.Parameter] = []
+        self.names: list[str] = []
+        self.frozen: list[nn.Parameter] = []
+        self._signature = inspect.signature(module.forward)
+        self._canonical: dict[Hashable, Entry] = {}
+        self._updates: dict[tuple[str, ...], str] = {}  # which kind of update is loaded for which parameters
+        self.update_loads = 0
+        self._archive = pathlib.Path()  # of the first specialisation
+        self._layout: list[list[str]] | None = None
+        self._lock = threading.RLock()
+
+    # --- specialisations ----------------------------------------------------------------------------------------
+
+    def mode(self) -> bytes:
+        """Which parts of the module are in training mode."""
+        return bytes([flags["training"] for flags in self.modes])
+
+    def start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Compiles the first specialisation and moves the module's parameters and buffers into its storage."""
+        self.specialise(args, kwargs)
+        self._adopt()
+
+    def specialise(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Entry:
+        """The specialisation of a call that none of `entries` fits: known in other words, or compiled now."""
+        with self._lock:
+            (slotted_args, slotted_kwargs), tensors = template((args, dict(kwargs)))
+            bound = self._signature.bind(*slotted_args, **slotted_kwargs)
+            bound.apply_defaults()
+            call = (bound.args, bound.kwargs)
+            order = list(slots(call))
+            args, kwargs = builder(call)(tensors)
+            key = (self.mode(), describe((args, kwargs), []))
+            known = self._canonical.get(key)
+            if known is None:
+                known = self._compile(args, kwargs)
+                self._canonical[key] = known
+            return Entry(known.index, known.build, None if order == list(range(len(tensors))) else order)
+
+    def _compile(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Entry:
+        with self.progress.work(self._announcement(args, kwargs)):
+            captured = capture(self.module, args, kwargs)
+            archive = self.compiler.archive(captured)
+            config = self._plan_config()
+            plan = self.compiler.plan(archive, config, self.name)
+            index = self.core.load(str(plan), str(archive), json.dumps(config))
+        if self._layout is None:
+            self._archive, self._layout = archive, json.loads(self.core.layout())
+        return Entry(index, captured.build())
+
+    def _announcement(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        count = len(self._canonical)
+        if not count:
+            return f"compiling {self.name}"
+        if count % MANY == 0:
+            self.progress.say(
+                f"{self.name} has {count} specialisations by now: pad inputs to a few shapes, and pass numbers that change as tensors"
+            )
+        tensors: list[Tensor] = []
+        describe((args, kwargs), tensors)
+        shapes = " ".join(str(list(t.shape)).replace(" ", "") for t in tensors)
+        mode = "training" if self.module.training else "evaluation"
+        return f"{self.name}: new input shapes {shapes} or constants in {mode} mode, compiling"
+
+    def forget(self) -> None:
+        """Looks at the module again before the next call: an attribute that the graph may depend on has changed."""
+        self.entries.clear()
+        self._canonical.clear()
+
+    def _plan_config(self, **more: Any) -> dict[str, Any]:
+        config = {**self.config, "driver": "python", "target.threads": self.threads, "optimizer.type": "none", **more}
+        if self._layout is not None:
+            config["layout"] = self._layout
+        return config
+
+    # --- states -------------------------------------------------------------------------------------------------
+
+    def _adopt(self) -> None:
+        """Makes the module's parameters and buffers views of the runtime's storage, with their values."""
+        core, named = self.core, dict(self.module.named_parameters(remove_duplicate=False))
+        self.names = core.parameter_names()
+        self.parameters = [named[name] for name in self.names]
+        self.frozen = [p for p, trainable in zip(self.parameters, core.trainable()) if not trainable]
+        buffers = dict(self.module.named_buffers(remove_duplicate=False))
+        for index, parameter in enumerate(self.parameters):
+            _move(parameter, core.parameter(index))
+            before = owners.find(parameter)
+            if before is not None and before[0] is not self:
+                before[0].moved = True
+            owners.set(parameter, self, index)
+        for index, name in enumerate(core.module_buffer_names()):
+            _move(buffers[name], core.module_buffer(index))
+        core.bind_parameters(self.parameters)
+
+    def thawed(self) -> bool:
+        """Whether a parameter that was frozen at compilation is trainable now."""
+        return any(p.requires_grad for p in self.frozen)
+
+    def require_update(self, structure: Mapping[str, Any], names: tuple[str, ...]) -> None:
+        """Makes an optimizer's update program the one that runs for these parameters."""
+        kind = json.dumps(structure, sort_keys=True)
+        if self._updates.get(names) == kind:
+            return
+        with self._lock:
+            config = self._plan_config(**structure, backward=[], update=list(names))
+            if self.compiler.is_cached(self._archive, config):
+                plan = self.compiler.plan(self._archive, config, self.name)
+            else:
+                with self.progress.work(f"{self.name}: compiling the update of {len(names)} parameters"):
+                    plan = self.compiler.plan(self._archive, config, self.name)
+            self.core.load_update(str(plan))
+            self._updates[names] = kind
+            self.update_loads += 1
+
+
+def _move(tensor: Tensor, view: Tensor) -> None:
+    """Gives a tensor the storage of `view`, and `view` its values."""
+    with torch.no_grad():
+        view.copy_(tensor.detach())
+    tensor.data = view

@@ -1,0 +1,310 @@
+"""Optimizers whose step is the plan's own update program.
+
+They are PyTorch's optimizers in everything else: parameter groups, ``state_dict``, schedulers, hooks, closures. States
+are views of the runtime's storage, and have the bits of torch.optim's single-tensor implementation (``foreach=False``)
+on the reference path. A parameter without gradient is skipped: no decay, no state.
+
+An optimizer may cover some of a model's parameters, or those of several models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import optimizer
+from torch.optim.optimizer import ParamsT
+
+from regimen._library import HYPERS
+from regimen._session import Session, owners
+
+__all__ = ["AdamW", "SGD"]
+
+_WIDTH = len(HYPERS)
+_STEP = HYPERS.index("step")
+
+
+class _Part:
+    """The parameters of one session that an optimizer covers."""
+
+    def __init__(self, session: Session, covered: Mapping[int, dict[str, Any]]) -> None:
+        self.session = session
+        self.indices = sorted(covered)
+        self.parameters: list[nn.Parameter] = [session.parameters[i] for i in self.indices]
+        self.others = [p for i, p in enumerate(session.parameters) if i not in covered]
+        self.table = [0.0] * (_WIDTH * len(session.parameters))
+        # By group: where its rows begin in the table, and what they hold.
+        self.groups = list({id(group): group for group in covered.values()}.values())
+        self.rows = [[i * _WIDTH for i in self.indices if covered[i] is group] for group in self.groups]
+        self.written: list[tuple[float, ...]] = [() for _ in self.groups]
+        # By parameter, in the order of `indices`.
+        self.steps = torch.zeros(len(self.indices))
+        self.counts = [0] * len(self.indices)
+        self.stateful = [False] * len(self.indices)
+        self.all_stateful = False
+        # Programs known to be loaded, as of the session's count of loads.
+        self.ready: set[tuple[Hashable, Hashable]] = set()
+        self.loads = -1
+
+
+class _Planned:
+    """What the optimizers share. Mixed in before one of torch.optim's classes."""
+
+    #: Arguments of the class in torch.optim that ask for what the plan does not do, with the value they must have.
+    _FIXED: dict[str, Any] = {}
+    #: Whether the state has a step count.
+    _COUNTS = True
+
+    param_groups: list[dict[str, Any]]
+    state: Any
+    _parts: list[_Part] | None
+    _moves: int
+
+    # --- for the subclass ---------------------------------------------------------------------------------------
+
+    def _kind(self) -> tuple[bool, ...]:
+        """What decides which operations an update is."""
+        raise NotImplementedError
+
+    def _structure(self) -> dict[str, Any]:
+        """The same as keys of the compiler's configuration."""
+        raise NotImplementedError
+
+    def _hypers(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """The hyperparameters of a group up to the step, in the order of the table."""
+        raise NotImplementedError
+
+    # --- torch.optim.Optimizer ----------------------------------------------------------------------------------
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Updates every parameter that has a gradient."""
+        self._run_hooks(optimizer._global_optimizer_pre_hooks, "_optimizer_step_pre_hooks", closure)
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if self._parts is None or self._moves != owners.moves:
+            self._find_parts()
+        for part in self._parts or ():
+            self._step(part)
+        self._run_hooks(optimizer._global_optimizer_post_hooks, "_optimizer_step_post_hooks", closure)
+        return loss
+
+    # PyTorch's own wrapper of `step` runs the hooks and opens a profiler range, which costs more than the rest of it.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _run_hooks(self, everywhere: Mapping[int, Any], here: str, closure: Any) -> None:
+        hooks = getattr(self, here)
+        if everywhere or hooks:
+            for hook in (*everywhere.values(), *hooks.values()):
+                if hook(self, (), {} if closure is None else {"closure": closure}) is not None:
+                    raise RuntimeError("a hook of regimen.optim cannot replace the arguments of step")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops the gradients, or sets them to zero."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if set_to_none:
+                    parameter.grad = None
+                elif parameter.grad is not None:
+                    parameter.grad.detach_().requires_grad_(False).zero_()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        super().add_param_group(param_group)  # type: ignore[misc]
+        self._check(self.param_groups[-1])
+        self._parts = None
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over states of this class or of the one in torch.optim."""
+        super().load_state_dict(state_dict)  # type: ignore[misc]
+        for group in self.param_groups:
+            for name in ("foreach", "fused"):
+                if name in group:
+                    group[name] = None
+            self._check(group)
+        self._parts = None
+
+    def _check(self, group: Mapping[str, Any]) -> None:
+        kind = type(self).__name__
+        for name, value in self._FIXED.items():
+            if group.get(name, value) != value:
+                raise ValueError(f"regimen.optim.{kind} does not support {name}={group[name]!r}: use torch.optim.{kind}")
+        if isinstance(group["lr"], Tensor):
+            raise ValueError(f"regimen.optim.{kind} takes lr as a number, not as a tensor")
+
+    # --- the update ---------------------------------------------------------------------------------------------
+
+    def _find_parts(self) -> None:
+        covered: dict[int, tuple[Session, dict[int, dict[str, Any]]]] = {}
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                found = owners.find(parameter)
+                if found is None:
+                    kind = type(self).__name__
+                    raise ValueError(
+                        f"regimen.optim.{kind}: a parameter of shape {list(parameter.shape)} belongs to no compiled model: "
+                        f"compile its model first, or give it to torch.optim.{kind}"
+                    )
+                session, index = found
+                covered.setdefault(id(session), (session, {}))[1][index] = group
+        self._parts = [_Part(session, groups) for session, groups in covered.values()]
+        self._moves = owners.moves
+
+    def _step(self, part: _Part) -> None:
+        have = [k for k, p in enumerate(part.parameters) if p.grad is not None]
+        if not have:
+            return
+        full, session = len(have) == len(part.parameters), part.session
+        key = (self._kind(), full or tuple(have))
+        if part.loads != session.update_loads:  # another optimizer's update may have taken the place of this one's
+            part.ready.clear()
+        if key not in part.ready:
+            session.require_update(self._structure(), tuple([session.names[part.indices[k]] for k in have]))
+            part.ready.add(key)
+            part.loads = session.update_loads
+        if not part.all_stateful:
+            for k in have:
+                if not part.stateful[k]:
+                    self._bind_state(part, k)
+            part.all_stateful = all(part.stateful)
+        self._fill_table(part, have)
+        # The runtime updates what has a gradient; gradients that this optimizer does not cover step aside.
+        aside = [(p, p.grad) for p in part.others if p.grad is not None]
+        for parameter, _ in aside:
+            parameter.grad = None
+        try:
+            session.core.update(part.table)
+        finally:
+            for parameter, gradient in aside:
+                parameter.grad = gradient
+        if full:
+            part.steps.add_(1)
+        else:
+            part.steps[have] += 1
+        for k in have:
+            part.counts[k] += 1
+
+    def _fill_table(self, part: _Part, have: list[int]) -> None:
+        table = part.table
+        for number, group in enumerate(part.groups):
+            hypers = self._hypers(group)
+            if part.written[number] != hypers:
+                part.written[number] = hypers
+                for row in part.rows[number]:
+                    table[row : row + len(hypers)] = hypers
+        for k in have:
+            table[part.indices[k] * _WIDTH + _STEP] = part.counts[k] + 1
+
+    def _bind_state(self, part: _Part, k: int) -> None:
+        """Makes a parameter's states views of the runtime's storage: with their values, or zero."""
+        core, index, parameter = part.session.core, part.indices[k], part.parameters[k]
+        before = self.state.get(parameter, {})
+        after: dict[str, Any] = {}
+        if self._COUNTS:
+            part.counts[k] = int(before.get("step", 0))
+            part.steps[k] = part.counts[k]
+            after["step"] = part.steps[k]
+        for slot in core.state_slots(index):
+            view = core.state(index, slot)
+            value = before.get(slot)
+            if value is None:
+                view.zero_()
+            elif value.data_ptr() != view.data_ptr():
+                view.copy_(value)
+            after[slot] = view
+        if after:
+            self.state[parameter] = after
+        part.stateful[k] = True
+
+
+class AdamW(_Planned, torch.optim.AdamW):
+    """torch.optim.AdamW over a plan's update program."""
+
+    _FIXED = {"amsgrad": False, "maximize": False, "foreach": None, "capturable": False, "differentiable": False, "fused": None,
+              "decoupled_weight_decay": True}  # fmt: skip
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        self._parts, self._moves = None, -1
+        torch.optim.AdamW.__init__(
+            self, params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, foreach=foreach, capturable=capturable,
+            differentiable=differentiable, fused=fused,
+        )  # fmt: skip
+
+    def _kind(self) -> tuple[bool, ...]:
+        return ()
+
+    def _structure(self) -> dict[str, Any]:
+        return {"optimizer.type": "adamw"}
+
+    def _hypers(self, group: dict[str, Any]) -> tuple[float, ...]:
+        beta1, beta2 = group["betas"]
+        return float(group["lr"]), float(group["weight_decay"]), float(beta1), float(beta2), float(group["eps"])
+
+
+class SGD(_Planned, torch.optim.SGD):
+    """torch.optim.SGD over a plan's update program."""
+
+    _FIXED = {"dampening": 0, "maximize": False, "foreach": None, "differentiable": False, "fused": None}
+    _COUNTS = False
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        self._parts, self._moves = None, -1
+        torch.optim.SGD.__init__(
+            self, params, lr, momentum, dampening, weight_decay, nesterov, maximize=maximize, foreach=foreach,
+            differentiable=differentiable, fused=fused,
+        )  # fmt: skip
+
+    def _check(self, group: Mapping[str, Any]) -> None:
+        super()._check(group)
+        if any(other["nesterov"] != group["nesterov"] for other in self.param_groups):
+            raise ValueError("regimen.optim.SGD: all parameter groups take nesterov momentum, or none does")
+
+    def _kind(self) -> tuple[bool, ...]:
+        # Which operations there are depends on what is zero throughout; the values are the table's.
+        groups = self.param_groups
+        return any(g["momentum"] for g in groups), bool(groups[0]["nesterov"]), any(g["weight_decay"] for g in groups)
+
+    def _structure(self) -> dict[str, Any]:
+        momentum, nesterov, decay = self._kind()
+        structure: dict[str, Any] = {"optimizer.type": "sgd"}
+        if momentum:
+            structure.update({"optimizer.momentum": 0.5, "optimizer.nesterov": nesterov})
+        if decay:
+            structure["optimizer.weight_decay"] = 0.5
+        return structure
+
+    def _hypers(self, group: dict[str, Any]) -> tuple[float, ...]:
+        return float(group["lr"]), float(group["weight_decay"]), 0.0, 0.0, 0.0, float(group["momentum"]), 0.0
