@@ -81,7 +81,8 @@ MemoryReport regimen::plan::memory(const fb::PlanT &plan) {
     } else if (buffer.program == -1) {
       report.staticBytes += buffer.bytes;
       report.categories[category] += buffer.bytes;
-    } else {
+    } else if (memoryClass == fb::MemoryClass::Work) {
+      // What a segment places in the frame is counted with it.
       buffers[buffer.program][category].push_back(i);
     }
   }

@@ -69,7 +69,7 @@ inline constexpr size_t kCategories = static_cast<size_t>(fb::Category::MAX) + 1
 /// What is alive at one program's most expensive instruction.
 struct ProgramMemory {
   std::string name;
-  /// Live device bytes of the program's own buffers at each instruction.
+  /// Live device bytes of the program's own work buffers at each instruction.
   std::vector<uint64_t> live;
   /// First instruction at which `live` is largest, and that size.
   size_t peakInstruction = 0;

@@ -116,7 +116,7 @@ void regimen::plan::validateLayout(const fb::PlanT &plan, Violations &violations
     for (const auto &buffer : plan.buffers) {
       const fb::ArenaT &arena = *plan.arenas[buffer->arena];
       if (buffer->program != static_cast<int32_t>(p) || arena.space != fb::MemorySpace::Device ||
-          arena.memory_class == fb::MemoryClass::Caller)
+          arena.memory_class != fb::MemoryClass::Work)
         continue;
       uint64_t rounded = (buffer->bytes + kAlignment - 1) / kAlignment * kAlignment;
       exact[buffer->first] += buffer->bytes;

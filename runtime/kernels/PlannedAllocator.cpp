@@ -25,7 +25,23 @@ struct Header {
   uint32_t ordinal;  // in that recording
   bool counted;
 };
-static_assert(sizeof(Header) <= kAlignment);
+static_assert(sizeof(Header) <= kAlignment - sizeof(uint64_t));
+
+/// Stands right before every block of ours, with the block's address mixed in. Blocks handed back
+/// bare may be of the allocator below, from before this one was installed; there stands the heap's
+/// own bookkeeping.
+constexpr uint64_t kMark = 0x9e6d3a5c71f8b247;
+
+void mark(void *pointer) {
+  *(static_cast<uint64_t *>(pointer) - 1) = kMark ^ reinterpret_cast<uintptr_t>(pointer);
+}
+#if defined(__GNUC__)
+__attribute__((no_sanitize_address))
+#endif
+bool isMarked(const void *pointer) {
+  return *(static_cast<const volatile uint64_t *>(pointer) - 1) ==
+         (kMark ^ reinterpret_cast<uintptr_t>(pointer));
+}
 
 Header *headerOf(void *pointer) {
   return reinterpret_cast<Header *>(static_cast<std::byte *>(pointer) - kAlignment);
@@ -61,6 +77,7 @@ public:
     auto *memory = static_cast<std::byte *>(block.get());
     auto *header = new (memory) Header{block.release_context(), deleter, bytes, 0, 0, false};
     void *pointer = memory + kAlignment;
+    mark(pointer);
     if (counting.load(std::memory_order_relaxed)) {
       header->counted = true;
       size_t now = live.fetch_add(bytes, std::memory_order_relaxed) + bytes;
@@ -134,7 +151,10 @@ private:
         if (pointer >= range.begin && pointer < range.end)
           return;
     }
-    release(pointer);
+    if (pointer && !isMarked(pointer))
+      self.below->raw_deallocate(pointer);
+    else
+      release(pointer);
   }
 
   c10::Allocator *below;

@@ -122,7 +122,7 @@ public:
     for (const auto &buffer : plan.buffers)
       if (buffer->program == static_cast<int32_t>(plan.programs.size()) - 1) {
         buffer->last = static_cast<uint32_t>(program.instructions.size() - 1);
-        if (buffer->arena != kCaller)
+        if (buffer->arena == kWork)
           program.lower_bound += buffer->bytes;
       }
   }

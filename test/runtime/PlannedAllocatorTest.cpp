@@ -2,6 +2,7 @@
 #include "runtime/kernels/PlannedAllocator.h"
 
 #include <ATen/Functions.h>
+#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -57,6 +58,13 @@ TEST_F(PlannedAllocatorTest, RawDeleterIgnoresPlannedMemory) {
   EXPECT_EQ(planned, memory.data());
   allocator->raw_deallocate(planned);
   allocator->raw_deallocate(other);
+}
+
+TEST_F(PlannedAllocatorTest, RawDeleterKnowsBlocksFromBeforeItsTime) {
+  void *earlier = c10::GetDefaultCPUAllocator()->raw_allocate(100);
+  void *larger = c10::GetDefaultCPUAllocator()->raw_allocate(size_t(64) << 20);
+  c10::GetAllocator(c10::kCPU)->raw_deallocate(earlier);
+  c10::GetAllocator(c10::kCPU)->raw_deallocate(larger);
 }
 
 TEST_F(PlannedAllocatorTest, CountsThePeakOfLiveBytesOfAllThreads) {
