@@ -19,6 +19,8 @@
 #ifndef REGIMEN_DIALECTS_TRAIN
 #define REGIMEN_DIALECTS_TRAIN
 
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
 include "mlir/IR/SymbolInterfaces.td"
@@ -88,6 +90,13 @@ def Train_StateOp : Train_StorageOp<"state", [DeclareOpInterfaceMethods<SymbolUs
   let assemblyFormat = "$sym_name `of` $parameter `slot` $slot `:` $type attr-dict";
 }
 
+def Train_SavedOp : Train_StorageOp<"saved"> {
+  let summary = "A value that a forward leaves for its backward";
+  let description = "It lives in a frame: from the forward that writes it to the backward that goes on from there.";
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type);
+  let assemblyFormat = "$sym_name `:` $type attr-dict";
+}
+
 def Train_ReadOp : Train_Op<"read", [
     MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The value of a storage symbol at this point of the program";
@@ -103,9 +112,71 @@ def Train_WriteOp : Train_Op<"write", [
   let assemblyFormat = "$value `,` $symbol attr-dict `:` type($value)";
 }
 
+def Train_AccumulateOp : Train_Op<"accumulate", [
+    MemoryEffects<[MemRead, MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Adds to the gradient of a parameter that has one, and writes that of one that has none";
+  let description = "Which of the two is a run-time input of the parameter's group, as hyperparameters are.";
+  let arguments = (ins Train_Tensor:$value, FlatSymbolRefAttr:$symbol, I64Attr:$group);
+  let assemblyFormat = "$value `,` $symbol `group` $group attr-dict `:` type($value)";
+}
+
 //===----------------------------------------------------------------------===//
 // Programs
 //===----------------------------------------------------------------------===//
+
+def Train_Segment : I32EnumAttr<"Segment", "the part of a micro-step that a program is", [
+    I32EnumAttrCase<"Whole", 0, "whole">, I32EnumAttrCase<"Forward", 1, "forward">,
+    I32EnumAttrCase<"Backward", 2, "backward">]> {
+  let cppNamespace = "::regimen::train";
+  let genSpecializedAttr = 0;
+}
+def Train_SegmentAttr : EnumAttr<Train_Dialect, Train_Segment, "segment">;
+
+def Train_PortKind : I32EnumAttr<"PortKind", "what a tensor is to the caller of a program", [
+    I32EnumAttrCase<"Argument", 0, "argument">, I32EnumAttrCase<"Output", 1, "output">,
+    I32EnumAttrCase<"OutputGradient", 2, "output_gradient">,
+    I32EnumAttrCase<"ArgumentGradient", 3, "argument_gradient">,
+    I32EnumAttrCase<"ParameterGradient", 4, "parameter_gradient">]> {
+  let cppNamespace = "::regimen::train";
+  let genSpecializedAttr = 0;
+}
+
+def Train_PortAttr : AttrDef<Train_Dialect, "Port"> {
+  let mnemonic = "port";
+  let summary = "A tensor that the caller of a program brings or takes";
+  let description = [{
+    Argument or output `index` of the model, the gradient of one, or that of parameter `index` (in the module's order).
+    The caller owns its storage.
+  }];
+  let parameters = (ins EnumParameter<Train_PortKind>:$kind, "int64_t":$index);
+  let assemblyFormat = "`<` $kind $index `>`";
+}
+def Train_PortsAttr : TypedArrayAttrBase<Train_PortAttr, "ports">;
+
+def Train_DependenceAttr : AttrDef<Train_Dialect, "Dependence"> {
+  let mnemonic = "depends";
+  let summary = "The arguments and parameters, by index, on which an output depends differentiably";
+  let parameters = (ins OptionalArrayRefParameter<"int64_t">:$arguments,
+                    OptionalArrayRefParameter<"int64_t">:$parameters);
+  let assemblyFormat = "`<` (`arguments` `[` $arguments^ `]`)? (`parameters` `[` $parameters^ `]`)? `>`";
+}
+def Train_DependencesAttr : TypedArrayAttrBase<Train_DependenceAttr, "dependences">;
+
+def Train_VariantAttr : AttrDef<Train_Dialect, "Variant"> {
+  let mnemonic = "variant";
+  let summary = "Which backward a program is";
+  let description = [{
+    `outputs` bring a gradient, `arguments` and `parameters` want one (indices, ascending). With `retain` the frame is
+    only read. `gradients` are the parameters whose gradient it contributes to: those wanted that have a path.
+  }];
+  let parameters = (ins OptionalArrayRefParameter<"int64_t">:$outputs, OptionalArrayRefParameter<"int64_t">:$arguments,
+                    OptionalArrayRefParameter<"int64_t">:$parameters,
+                    OptionalArrayRefParameter<"int64_t">:$gradients, DefaultValuedParameter<"bool", "false">:$retain);
+  let assemblyFormat = [{
+    `<` (`outputs` `[` $outputs^ `]`)? (`arguments` `[` $arguments^ `]`)? (`parameters` `[` $parameters^ `]`)?
+    (`gradients` `[` $gradients^ `]`)? (`retain` $retain^)? `>`
+  }];
+}
 
 def Train_Role : I32EnumAttr<"Role", "what a program is for", [
     I32EnumAttrCase<"Forward", 0, "forward">, I32EnumAttrCase<"MicroStep", 1, "micro_step">,
@@ -128,15 +199,26 @@ def Train_ProgramOp : Train_Op<"program", [
   let description = [{
     Block arguments are the inputs, named by `inputs` as in the graph signature; `train.return` gives the outputs,
     named by `outputs`. `loss` is the index of the loss among the outputs, `grad_norm` that of the global gradient norm.
+
+    A program that a caller drives says for each input what it `takes`, and for each output what it `gives`. The caller
+    suspends a micro-step between its `segment`s: the forward says on what each output depends, each backward which
+    `variant` it is.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Train_RoleAttr:$role,
                    DefaultValuedAttr<Train_ContributionAttr, "Contribution::None">:$contribution,
                    StrArrayAttr:$inputs, StrArrayAttr:$outputs, OptionalAttr<I64Attr>:$loss,
-                   OptionalAttr<I64Attr>:$grad_norm);
+                   OptionalAttr<I64Attr>:$grad_norm,
+                   DefaultValuedAttr<Train_SegmentAttr, "Segment::Whole">:$segment,
+                   OptionalAttr<Train_PortsAttr>:$takes, OptionalAttr<Train_PortsAttr>:$gives,
+                   OptionalAttr<Train_DependencesAttr>:$dependences, OptionalAttr<Train_VariantAttr>:$variant);
   let regions = (region SizedRegion<1>:$body);
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "Role":$role, "Contribution":$contribution,
+                             "::mlir::ArrayAttr":$inputs, "::mlir::ArrayAttr":$outputs, "::mlir::IntegerAttr":$loss,
+                             "::mlir::IntegerAttr":$gradNorm)>];
   let assemblyFormat = [{
-    $sym_name $role (`contribution` `(` $contribution^ `)`)? `inputs` $inputs `outputs` $outputs (`loss` $loss^)?
-    (`grad_norm` $grad_norm^)? attr-dict-with-keyword $body
+    $sym_name $role (`contribution` `(` $contribution^ `)`)? (`segment` `(` $segment^ `)`)? `inputs` $inputs
+    (`takes` $takes^)? `outputs` $outputs (`gives` $gives^)? (`dependences` $dependences^)? (`loss` $loss^)?
+    (`grad_norm` $grad_norm^)? (`variant` $variant^)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
 }
@@ -149,8 +231,20 @@ def Train_ReturnOp : Train_Op<"return", [Pure, Terminator, HasParent<"ProgramOp"
 }
 
 //===----------------------------------------------------------------------===//
-// Seeds, norms and run-time hyperparameters
+// Suspension, seeds, norms and run-time hyperparameters
 //===----------------------------------------------------------------------===//
+
+def Train_SuspendOp : Train_Op<"suspend", [HasParent<"ProgramOp">]> {
+  let summary = "Hands outputs to the caller and goes on with their gradients";
+  let description = [{
+    The one point at which a micro-step stops. `indices` are the model's outputs that bring a gradient, `outputs` their
+    values, the results their gradients. A gradient that comes from a caller carries all its factors already.
+  }];
+  let arguments = (ins Variadic<Train_Tensor>:$outputs, DenseI64ArrayAttr:$indices);
+  let results = (outs Variadic<Train_Tensor>:$gradients);
+  let assemblyFormat = "$indices `(` $outputs `)` attr-dict `:` functional-type($outputs, $gradients)";
+  let hasVerifier = 1;
+}
 
 def Train_SeedOp : Train_Op<"seed", [Pure]> {
   let summary = "The gradient of the loss that starts a backward";
@@ -171,7 +265,7 @@ def Train_Hyper : I32EnumAttr<"Hyper", "a run-time input of the update", [
     I32EnumAttrCase<"Lr", 0, "lr">, I32EnumAttrCase<"WeightDecay", 1, "weight_decay">,
     I32EnumAttrCase<"Beta1", 2, "beta1">, I32EnumAttrCase<"Beta2", 3, "beta2">, I32EnumAttrCase<"Eps", 4, "eps">,
     I32EnumAttrCase<"Momentum", 5, "momentum">, I32EnumAttrCase<"Dampening", 6, "dampening">,
-    I32EnumAttrCase<"Step", 7, "step">]> {
+    I32EnumAttrCase<"Step", 7, "step">, I32EnumAttrCase<"HasGradient", 8, "has_gradient">]> {
   let cppNamespace = "::regimen::train";
   let genSpecializedAttr = 0;
 }
@@ -179,7 +273,7 @@ def Train_HyperAttr : EnumAttr<Train_Dialect, Train_Hyper, "hyper_kind">;
 
 def Train_HyperOp : Train_Op<"hyper", [Pure]> {
   let summary = "A hyperparameter of a parameter group, read when the program starts";
-  let description = "`step` counts updates from 1.";
+  let description = "`step` counts updates from 1; `has_gradient` is 1 where the parameter has a gradient already, else 0.";
   let arguments = (ins Train_HyperAttr:$kind, I64Attr:$group);
   let results = (outs F64:$result);
   let assemblyFormat = "$kind `group` $group attr-dict";

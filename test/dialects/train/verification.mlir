@@ -88,3 +88,59 @@ train.gradient @"w:grad" of @w : tensor<2xf32>
 train.parameter @w : tensor<2xf32>
 // expected-error @+1 {{has type 'tensor<3xf32>', but @w is 'tensor<2xf32>'}}
 train.state @"w:exp_avg" of @w slot "exp_avg" : tensor<3xf32>
+
+// -----
+
+// expected-error @+1 {{has 1 entries in 'takes' for 2}}
+train.program @p evaluation inputs ["x", "y"] takes [#train.port<argument 0>] outputs [] {
+^bb0(%x: tensor<f32>, %y: tensor<f32>):
+}
+
+// -----
+
+// expected-error @+1 {{must say which variant it is exactly if it is a backward or an update}}
+train.program @p micro_step segment(backward) inputs [] takes [] outputs [] gives [] {
+}
+
+// -----
+
+// expected-error @+1 {{is a segment, and must say what it takes and gives}}
+train.program @p micro_step segment(forward) inputs [] outputs [] {
+}
+
+// -----
+
+// expected-error @+1 {{is a segment, and must be a micro_step}}
+train.program @p evaluation segment(forward) inputs [] takes [] outputs [] gives [] {
+}
+
+// -----
+
+// expected-error @+1 {{must name its contribution exactly if it is a micro_step}}
+train.program @p micro_step contribution(first) segment(forward) inputs [] takes [] outputs [] gives [] {
+}
+
+// -----
+
+train.program @p micro_step segment(forward) inputs ["x"] takes [#train.port<argument 0>] outputs [] gives [] {
+^bb0(%x: tensor<f32>):
+  // expected-error @+1 {{needs one index and one gradient for each output}}
+  %g = train.suspend [0, 1](%x) : (tensor<f32>) -> tensor<f32>
+}
+
+// -----
+
+train.program @p micro_step segment(forward) inputs ["x"] takes [#train.port<argument 0>] outputs [] gives [] {
+^bb0(%x: tensor<f32>):
+  // expected-error @+1 {{gives a gradient of type 'tensor<2xf32>' for 'tensor<f32>'}}
+  %g = train.suspend [0](%x) : (tensor<f32>) -> tensor<2xf32>
+}
+
+// -----
+
+train.parameter @w : tensor<f32> trainable
+train.program @p micro_step contribution(later) segment(backward) inputs ["x"] takes [#train.port<output_gradient 0>] outputs [] gives [] variant <> {
+^bb0(%x: tensor<f32>):
+  // expected-error @+1 {{names @w, which is no gradient}}
+  train.accumulate %x, @w group 0 : tensor<f32>
+}
