@@ -83,6 +83,63 @@ std::vector<OptimizerConfig::Group> groups(const json &value) {
   return result;
 }
 
+std::vector<std::string> names(const json &value, const char *expected) {
+  if (!value.is_array() ||
+      !std::all_of(value.begin(), value.end(), [](const json &item) { return item.is_string(); }))
+    mismatch(expected);
+  return value.get<std::vector<std::string>>();
+}
+
+/// Indices that ascend.
+std::vector<int64_t> indices(const json &value) {
+  constexpr const char *expected = "ascending indices";
+  if (!value.is_array())
+    mismatch(expected);
+  std::vector<int64_t> result;
+  for (const json &item : value) {
+    int64_t index = int64_t(integer(item, 0, 1 << 20));
+    if (!result.empty() && index <= result.back())
+      mismatch(expected);
+    result.push_back(index);
+  }
+  return result;
+}
+
+std::vector<BackwardConfig> backwards(const json &value) {
+  constexpr const char *expected =
+      R"(a list of objects like {"outputs": [0], "inputs": [], "parameters": true, "gradients": "first", "retain": false})";
+  if (!value.is_array())
+    mismatch(expected);
+  std::vector<BackwardConfig> result;
+  for (const json &item : value) {
+    if (!item.is_object() || !item.contains("outputs"))
+      mismatch(expected);
+    BackwardConfig &variant = result.emplace_back();
+    for (const auto &[name, field] : item.items()) {
+      if (name == "outputs")
+        variant.outputs = indices(field);
+      else if (name == "inputs")
+        variant.inputs = indices(field);
+      else if (name == "parameters" && field.is_array())
+        variant.parameters = names(field, expected);
+      else if (name == "parameters" && field != json(true))
+        mismatch(expected);
+      else if (name == "gradients")
+        variant.gradients =
+            std::map<std::string, BackwardConfig::Gradients>{
+                {"first", BackwardConfig::Gradients::First},
+                {"later", BackwardConfig::Gradients::Later},
+                {"returned", BackwardConfig::Gradients::Returned}}
+                .at(choice(field, {"first", "later", "returned"}));
+      else if (name == "retain")
+        variant.retain = boolean(field);
+      else if (name != "parameters")
+        mismatch(std::string(expected) + ", without '" + name + "'");
+    }
+  }
+  return result;
+}
+
 /// One key of the configuration reference.
 struct Key {
   json defaultValue;
@@ -95,7 +152,7 @@ std::map<std::string, Key, std::less<>> makeKeys() {
   constexpr uint64_t many = std::numeric_limits<int64_t>::max();
   std::map<std::string, Key, std::less<>> keys;
   keys["optimizer.type"] = {
-      "adamw", [](C &c, const json &v) { c.optimizer.type = choice(v, {"adamw", "sgd"}); }};
+      "adamw", [](C &c, const json &v) { c.optimizer.type = choice(v, {"adamw", "sgd", "none"}); }};
   keys["optimizer.lr"] = {1e-3, [](C &c, const json &v) { c.optimizer.lr = number(v, 0.0); }};
   keys["optimizer.weight_decay"] = {nullptr, [](C &c, const json &v) {
                                       if (!v.is_null())
@@ -145,6 +202,38 @@ std::map<std::string, Key, std::less<>> makeKeys() {
   keys["target.arch"] = {"native",
                          [](C &c, const json &v) { c.target.arch = choice(v, {"native"}); }};
   keys["target.threads"] = {1, [](C &c, const json &v) { c.target.threads = integer(v, 1, 4096); }};
+  keys["driver"] = {"run", [](C &c, const json &v) {
+                      c.driver = std::map<std::string, Driver>{{"run", Driver::Run},
+                                                               {"python", Driver::Python},
+                                                               {"both", Driver::Both}}
+                                     .at(choice(v, {"run", "python", "both"}));
+                    }};
+  keys["backward"] = {nullptr, [](C &c, const json &v) {
+                        c.backward.reset();
+                        if (!v.is_null())
+                          c.backward = backwards(v);
+                      }};
+  keys["update"] = {nullptr, [](C &c, const json &v) {
+                      c.update.reset();
+                      if (!v.is_null())
+                        c.update = names(v, "a list of parameter names");
+                    }};
+  keys["layout"] = {nullptr, [](C &c, const json &v) {
+                      constexpr const char *expected = "a list of lists of parameter names";
+                      c.layout.reset();
+                      if (v.is_null())
+                        return;
+                      if (!v.is_array())
+                        mismatch(expected);
+                      c.layout.emplace();
+                      for (const json &bucket : v)
+                        c.layout->push_back(names(bucket, expected));
+                    }};
+  keys["memory.frames"] = {"auto", [](C &c, const json &v) {
+                             c.frames.reset();
+                             if (v != "auto")
+                               c.frames = uint32_t(integer(v, 1, 1 << 20));
+                           }};
   // Known, and built with later releases.
   keys["mesh.dp"] = keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
   keys["zero.stage"] = keys["zero.persist_bytes"] = {0, {}};
@@ -159,8 +248,6 @@ std::map<std::string, Key, std::less<>> makeKeys() {
   keys["memory.remat"] = {"none", {}};
   keys["memory.offload.optimizer"] = keys["memory.offload.params"] =
       keys["memory.offload.activations"] = {"none", {}};
-  keys["memory.frames"] = {"auto", {}};
-  keys["driver"] = {"run", {}};
   keys["target.device"] = {"cpu", {}};
   return keys;
 }
@@ -271,6 +358,15 @@ void CompileConfig::setAssignment(std::string_view assignment) {
 void CompileConfig::validate() const {
   if (optimizer.nesterov && !(optimizer.type == "sgd" && optimizer.momentum > 0))
     throw Error("optimizer.nesterov needs optimizer.type=sgd and optimizer.momentum above 0");
+  if (optimizer.type == "none" && driver != Driver::Python)
+    throw Error("optimizer.type=none needs driver=python: regimen-run has nothing to do without an "
+                "optimizer");
+  if (driver == Driver::Run && (backward || update || layout || frames))
+    throw Error("the keys backward, update, layout and memory.frames are of suspended programs: "
+                "they need driver=python or driver=both");
+  if (backward && backward->empty() && !(driver == Driver::Python && layout))
+    throw Error("backward=[] leaves the update alone, which needs driver=python and the layout of "
+                "an earlier compilation");
   if (schedule.type != "constant" && schedule.totalSteps <= schedule.warmupSteps)
     throw Error("optimizer.schedule.type=" + schedule.type +
                 " needs optimizer.schedule.total_steps above " + "warmup_steps, " +

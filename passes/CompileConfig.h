@@ -26,7 +26,7 @@ struct OptimizerConfig {
     std::optional<double> weightDecay;
   };
 
-  std::string type = "adamw"; // adamw, sgd
+  std::string type = "adamw"; // adamw, sgd; none with driver=python only
   double lr = 1e-3;
   double weightDecay = 1e-2; // 0 for sgd
   double beta1 = 0.9;
@@ -52,6 +52,23 @@ struct TargetConfig {
   uint32_t threads = 1;
 };
 
+/// Who drives the programs of a plan: regimen-run, PyTorch's own loop, or either.
+enum class Driver { Run, Python, Both };
+
+/// One variant of the backward of a suspended micro-step.
+struct BackwardConfig {
+  enum class Gradients { First, Later, Returned };
+
+  /// Outputs that bring a gradient and arguments that want one; indices, ascending.
+  std::vector<int64_t> outputs, inputs;
+  /// Parameters that want a gradient, by name; none stands for all that can get one.
+  std::optional<std::vector<std::string>> parameters;
+  /// Whether the parameters' gradients are written, added to, or handed to the caller.
+  Gradients gradients = Gradients::First;
+  /// Leaves the frame as it is.
+  bool retain = false;
+};
+
 struct CompileConfig {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
@@ -64,6 +81,17 @@ struct CompileConfig {
   uint32_t accumulate = 1;
   /// The output that is the loss: its index, or its name in the graph signature.
   std::variant<int64_t, std::string> loss = int64_t(0);
+  Driver driver = Driver::Run;
+  /// The backward variants of suspended programs; none stands for the usual ones. An empty list
+  /// leaves out the model's own programs, so that only the update remains.
+  std::optional<std::vector<BackwardConfig>> backward;
+  /// Parameters that the update of suspended programs changes, by name; none stands for all with a
+  /// gradient.
+  std::optional<std::vector<std::string>> update;
+  /// Names of the parameters of each bucket, in order, as an earlier compilation laid them out.
+  std::optional<std::vector<std::vector<std::string>>> layout;
+  /// Frames that may be outstanding; none: as many as the caller makes.
+  std::optional<uint32_t> frames;
   /// False is the reference path: every op its ATen kernel, no rewrite that changes bits.
   bool fuse = true;
 
@@ -79,6 +107,9 @@ struct CompileConfig {
   void setAssignment(std::string_view assignment);
   /// Checks what only the whole configuration shows. Throws Error.
   void validate() const;
+  /// Whether regimen-run, or a caller from PyTorch, drives programs of the plan.
+  bool isDriven() const { return driver != Driver::Python; }
+  bool isSuspended() const { return driver != Driver::Run; }
   /// All keys with their values, sorted, as one line of JSON.
   std::string canonical() const;
 

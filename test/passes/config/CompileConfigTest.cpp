@@ -73,7 +73,7 @@ TEST(CompileConfig, WrongValuesSayWhatIsExpected) {
   EXPECT_EQ(errorOf([&] { config.set("accumulate", -1); }),
             "configuration key 'accumulate' = -1: expected an integer from 1 to 1048576");
   EXPECT_EQ(errorOf([&] { config.set("optimizer.type", "lion"); }),
-            "configuration key 'optimizer.type' = \"lion\": expected one of adamw, sgd");
+            "configuration key 'optimizer.type' = \"lion\": expected one of adamw, sgd, none");
   EXPECT_EQ(errorOf([&] {
               config.set("optimizer.betas", json::array({0.9, 1.0}));
             }).find("configuration key 'optimizer.betas'"),
@@ -102,6 +102,60 @@ TEST(CompileConfig, FileErrorsNameTheFile) {
   EXPECT_EQ(errorOf([&] { config.mergeFile(path); }).find(path), 0u);
   EXPECT_EQ(errorOf([&] { config.mergeFile("/nonexistent.json"); }),
             "cannot read the configuration file /nonexistent.json");
+}
+
+TEST(CompileConfig, BackwardVariants) {
+  CompileConfig config;
+  config.merge(json::parse(R"({"driver": "python", "optimizer.type": "none", "memory.frames": 2,
+      "layout": [["a"], ["b", "c"]], "update": ["b"],
+      "backward": [{"outputs": [0, 2], "inputs": [1], "parameters": ["w"], "gradients": "returned",
+                    "retain": true},
+                   {"outputs": [1], "parameters": true, "gradients": "later"}]})"));
+  config.validate();
+  ASSERT_TRUE(config.backward);
+  ASSERT_EQ(config.backward->size(), 2u);
+  const BackwardConfig &first = config.backward->front(), &second = config.backward->back();
+  EXPECT_EQ(first.outputs, (std::vector<int64_t>{0, 2}));
+  EXPECT_EQ(first.inputs, std::vector<int64_t>{1});
+  EXPECT_EQ(first.parameters, std::vector<std::string>{"w"});
+  EXPECT_EQ(first.gradients, BackwardConfig::Gradients::Returned);
+  EXPECT_TRUE(first.retain);
+  EXPECT_FALSE(second.parameters);
+  EXPECT_EQ(second.gradients, BackwardConfig::Gradients::Later);
+  EXPECT_FALSE(second.retain);
+  EXPECT_EQ(config.frames, 2u);
+  EXPECT_EQ(config.layout->back(), (std::vector<std::string>{"b", "c"}));
+  CompileConfig again;
+  again.merge(json::parse(config.canonical()));
+  EXPECT_EQ(config.canonical(), again.canonical());
+}
+
+TEST(CompileConfig, RefusesWrongVariants) {
+  for (const char *value :
+       {"1", "[1]", "[{}]", R"([{"outputs": [1, 0]}])", R"([{"outputs": [0], "inputs": [-1]}])",
+        R"([{"outputs": [0], "gradients": "both"}])", R"([{"outputs": [0], "parameters": false}])",
+        R"([{"outputs": [0], "retain": 1}])", R"([{"outputs": [0], "frame": 1}])"})
+    EXPECT_NE(errorOf([&] { CompileConfig().set("backward", json::parse(value)); }), "") << value;
+  EXPECT_NE(errorOf([&] { CompileConfig().set("layout", json::parse("[1]")); }), "");
+  EXPECT_NE(errorOf([&] { CompileConfig().set("update", "a"); }), "");
+  EXPECT_NE(errorOf([&] { CompileConfig().set("memory.frames", 0); }), "");
+}
+
+TEST(CompileConfig, SuspendedKeysNeedACaller) {
+  auto errorOfAll = [](const char *text) {
+    return errorOf([&] {
+      CompileConfig config;
+      config.merge(json::parse(text));
+      config.validate();
+    });
+  };
+  EXPECT_NE(errorOfAll(R"({"optimizer.type": "none"})").find("needs driver=python"),
+            std::string::npos);
+  EXPECT_NE(errorOfAll(R"({"memory.frames": 2})").find("need driver=python or driver=both"),
+            std::string::npos);
+  EXPECT_NE(errorOfAll(R"({"driver": "python", "backward": []})").find("leaves the update alone"),
+            std::string::npos);
+  EXPECT_EQ(errorOfAll(R"({"driver": "python", "backward": [], "layout": [["a"]]})"), "");
 }
 
 } // namespace
