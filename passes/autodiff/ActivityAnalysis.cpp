@@ -23,13 +23,19 @@ static bool isPath(Operation *op, unsigned index) {
   return rule->kind == VjpKind::Rule && isDifferentiable(*rule, op, index);
 }
 
-DependenceAnalysis::DependenceAnalysis(train::ProgramOp program, SymbolTable &symbols) {
+SmallVector<Value> passes::readsOfTrainable(train::ProgramOp program, SymbolTable &symbols) {
+  SmallVector<Value> reads;
+  for (auto read : program.getBody().getOps<train::ReadOp>())
+    if (auto parameter = symbols.lookup<train::ParameterOp>(read.getSymbol());
+        parameter && parameter.getTrainable())
+      reads.push_back(read);
+  return reads;
+}
+
+DependenceAnalysis::DependenceAnalysis(train::ProgramOp program, ArrayRef<Value> sources) {
+  dependent.insert(sources.begin(), sources.end());
   for (Operation &op : program.getBody().front()) {
     bool depends = false;
-    if (auto read = dyn_cast<train::ReadOp>(op)) {
-      auto parameter = symbols.lookup<train::ParameterOp>(read.getSymbol());
-      depends = parameter && parameter.getTrainable();
-    }
     for (OpOperand &operand : op.getOpOperands())
       depends |= dependent.contains(operand.get()) && isPath(&op, operand.getOperandNumber());
     if (depends)
@@ -39,13 +45,13 @@ DependenceAnalysis::DependenceAnalysis(train::ProgramOp program, SymbolTable &sy
   }
 }
 
-ActivityAnalysis::ActivityAnalysis(train::ProgramOp program, SymbolTable &symbols) {
-  DependenceAnalysis dependence(program, symbols);
-  Block &block = program.getBody().front();
-  Value loss = block.getTerminator()->getOperand(*program.getLoss());
-  if (dependence.requiresGrad(loss))
-    active.insert(loss);
-  for (Operation &op : llvm::reverse(block)) {
+ActivityAnalysis::ActivityAnalysis(train::ProgramOp program, ArrayRef<Value> sources,
+                                   ArrayRef<Value> sinks) {
+  DependenceAnalysis dependence(program, sources);
+  for (Value sink : sinks)
+    if (dependence.requiresGrad(sink))
+      active.insert(sink);
+  for (Operation &op : llvm::reverse(program.getBody().front())) {
     if (llvm::none_of(op.getResults(), [&](Value result) { return active.contains(result); }))
       continue;
     for (OpOperand &operand : op.getOpOperands())
@@ -53,3 +59,10 @@ ActivityAnalysis::ActivityAnalysis(train::ProgramOp program, SymbolTable &symbol
         active.insert(operand.get());
   }
 }
+
+static Value lossOf(train::ProgramOp program) {
+  return program.getBody().front().getTerminator()->getOperand(*program.getLoss());
+}
+
+ActivityAnalysis::ActivityAnalysis(train::ProgramOp program, SymbolTable &symbols)
+    : ActivityAnalysis(program, readsOfTrainable(program, symbols), lossOf(program)) {}

@@ -8,12 +8,15 @@
 
 namespace regimen::passes {
 
-/// Which values of a program depend on a trainable parameter by a differentiable path: those that
-/// require a gradient in PyTorch.
+/// The values in `program` of the trainable parameters in `symbols`.
+llvm::SmallVector<mlir::Value> readsOfTrainable(train::ProgramOp program,
+                                                mlir::SymbolTable &symbols);
+
+/// Which values of a program depend on some of its values, the sources, by a differentiable path.
+/// From the trainable parameters: those that require a gradient in PyTorch.
 class DependenceAnalysis {
 public:
-  /// Analyses `program`, whose parameters are in `symbols`.
-  DependenceAnalysis(train::ProgramOp program, mlir::SymbolTable &symbols);
+  DependenceAnalysis(train::ProgramOp program, llvm::ArrayRef<mlir::Value> sources);
 
   bool requiresGrad(mlir::Value value) const { return dependent.contains(value); }
 
@@ -21,7 +24,8 @@ private:
   llvm::DenseSet<mlir::Value> dependent;
 };
 
-/// Which values of a program lie on a differentiable path from a trainable parameter to the loss.
+/// Which values of a program lie on a differentiable path from sources (trainable parameters) to
+/// sinks (the loss).
 ///
 ///   %w = train.read @w            active: trainable, and the loss depends on it
 ///   %y = aten.mm(%x, %w)          active; %x, an input, is not
@@ -30,7 +34,9 @@ private:
 /// Integer and boolean values never are, and detach stops a path.
 class ActivityAnalysis {
 public:
-  /// Analyses `program`, whose parameters are in `symbols`. The program must name a loss.
+  ActivityAnalysis(train::ProgramOp program, llvm::ArrayRef<mlir::Value> sources,
+                   llvm::ArrayRef<mlir::Value> sinks);
+  /// From the trainable parameters in `symbols` to the loss, which the program must name.
   ActivityAnalysis(train::ProgramOp program, mlir::SymbolTable &symbols);
 
   /// Whether a gradient flows to `value`.

@@ -16,6 +16,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 #include <nlohmann/json.hpp>
 
 namespace regimen::passes {
@@ -42,7 +43,8 @@ public:
   UpdateBuilder(OpBuilder &builder, ModuleOp module, const CompileConfig &config)
       : b(builder), module(module), config(config), groups(config.optimizer) {}
 
-  /// Fills the program after `program`'s start; returns the global gradient norm.
+  /// Fills the program after `program`'s start; returns the global gradient norm. A caller measures
+  /// and clips gradients itself: then there is none.
   Value build(MutableArrayRef<Trained> trained) {
     SmallVector<Value> grads;
     for (Trained &t : trained) {
@@ -51,8 +53,10 @@ public:
       grads.push_back(t.grad);
     }
     Location loc = module.getLoc();
-    Value norm = GlobalNormOp::create(b, loc, RankedTensorType::get({}, b.getF32Type()), grads);
-    if (config.clipGradNorm)
+    Value norm;
+    if (config.isDriven())
+      norm = GlobalNormOp::create(b, loc, RankedTensorType::get({}, b.getF32Type()), grads);
+    if (config.isDriven() && config.clipGradNorm)
       clip(trained, norm);
     if (config.optimizer.type == "adamw" && config.fuse)
       fusedAdamW(trained);
@@ -78,6 +82,13 @@ private:
     }
   }
 
+  /// Whether a parameter decays. A caller says so step by step; a factor of one changes no bits.
+  bool decays(Trained &t) const {
+    if (!config.isDriven())
+      return config.optimizer.type == "adamw" || config.optimizer.weightDecay != 0;
+    return groups.groups()[groups.groupOf(t.parameter.getSymName().str())].weightDecay != 0;
+  }
+
   void adamW(Trained &t) {
     Location loc = t.parameter.getLoc();
     int64_t group = t.parameter.getGroup();
@@ -87,7 +98,7 @@ private:
     Value lr = hyper(Hyper::Lr, group), beta1 = hyper(Hyper::Beta1, group),
           beta2 = hyper(Hyper::Beta2, group);
     Value step = hyper(Hyper::Step, group), one = f64(1.0);
-    if (groups.groups()[group].weightDecay != 0)
+    if (decays(t))
       p = aten::MulScalarOp::create(b, loc, type, p,
                                     sub(one, mul(lr, hyper(Hyper::WeightDecay, group))));
     m = aten::LerpScalarOp::create(b, loc, type, m, t.grad, sub(one, beta1));
@@ -113,7 +124,7 @@ private:
     Type type = t.gradient.getTensorType();
     Value p = ReadOp::create(b, loc, type, t.parameter.getSymName());
     Value grad = t.grad;
-    if (groups.groups()[group].weightDecay != 0)
+    if (decays(t))
       grad = aten::AddTensorOp::create(b, loc, type, grad, p, hyper(Hyper::WeightDecay, group));
     if (config.optimizer.momentum != 0) {
       // torch's first step sets the buffer to the gradient; from zero, momentum * 0 + gradient is
@@ -159,14 +170,8 @@ private:
   }
 
   Value readState(Trained &t, StringRef slot) {
-    std::string name = stateName(t.parameter.getSymName(), slot);
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointAfter(t.gradient);
-      StateOp::create(b, t.parameter.getLoc(), name, t.parameter.getSymName(), slot,
-                      t.gradient.getTensorType());
-    }
-    return ReadOp::create(b, t.parameter.getLoc(), t.gradient.getTensorType(), name);
+    return ReadOp::create(b, t.parameter.getLoc(), t.gradient.getTensorType(),
+                          stateName(t.parameter.getSymName(), slot));
   }
 
   void writeState(Trained &t, StringRef slot, Value value) {
@@ -207,34 +212,83 @@ struct BuildUpdatePass : passes::impl::BuildUpdatePassBase<BuildUpdatePass> {
       emitError(module.getLoc()) << error.what();
       return signalPassFailure();
     }
-    passes::ParameterGroups groups(options.optimizer);
+    assignGroups(options);
+    if (options.optimizer.type == "none")
+      return;
     SmallVector<Trained> trained;
-    std::vector<std::string> names;
-    for (auto parameter : module.getOps<ParameterOp>()) {
-      names.push_back(parameter.getSymName().str());
-      parameter.setGroup(groups.groupOf(names.back()));
-    }
-    for (const std::string &glob : groups.unmatched(names))
-      emitWarning(module.getLoc())
-          << "the glob '" << glob << "' of the optimizer's groups matches no parameter";
-    for (auto gradient : module.getOps<GradientOp>())
-      trained.push_back(
-          {module.lookupSymbol<ParameterOp>(gradient.getParameterAttr()), gradient, Value()});
-    if (trained.empty()) {
-      emitError(module.getLoc())
-          << "no parameter gets a gradient: nothing to train. Is the loss connected to a "
-             "parameter with requires_grad?";
+    if (failed(collectTrained(options, trained)))
       return signalPassFailure();
-    }
-
+    declareStates(options);
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+    bool driven = options.isDriven();
+    SmallVector<StringRef> outputs;
+    if (driven)
+      outputs.push_back("grad_norm");
     auto program =
         ProgramOp::create(builder, module.getLoc(), "update", Role::Update, Contribution::None,
-                          builder.getStrArrayAttr({}), builder.getStrArrayAttr({"grad_norm"}),
-                          IntegerAttr(), builder.getI64IntegerAttr(0));
+                          builder.getStrArrayAttr({}), builder.getStrArrayAttr(outputs),
+                          IntegerAttr(), driven ? builder.getI64IntegerAttr(0) : IntegerAttr());
+    SmallVector<int64_t> changed;
+    for (auto [index, parameter] : llvm::enumerate(module.getOps<ParameterOp>()))
+      if (llvm::any_of(trained, [&](const Trained &t) { return t.parameter == parameter; }))
+        changed.push_back(index);
+    program.setVariantAttr(VariantAttr::get(&getContext(), {}, {}, {}, changed, false));
     builder.createBlock(&program.getBody());
     Value norm = UpdateBuilder(builder, module, options).build(trained);
-    ReturnOp::create(builder, module.getLoc(), norm);
+    ReturnOp::create(builder, module.getLoc(), norm ? ValueRange(norm) : ValueRange());
+  }
+
+private:
+  /// The optimizer's groups; where a caller sets hyperparameters each parameter is its own.
+  void assignGroups(const CompileConfig &options) {
+    passes::ParameterGroups groups(options.optimizer);
+    std::vector<std::string> names;
+    for (auto [index, parameter] : llvm::enumerate(getOperation().getOps<ParameterOp>())) {
+      names.push_back(parameter.getSymName().str());
+      parameter.setGroup(options.isSuspended() ? index : groups.groupOf(names.back()));
+    }
+    for (const std::string &glob : groups.unmatched(names))
+      emitWarning(getOperation().getLoc())
+          << "the glob '" << glob << "' of the optimizer's groups matches no parameter";
+  }
+
+  /// States of every parameter with a gradient, in whichever update: so all updates share them.
+  void declareStates(const CompileConfig &options) {
+    SmallVector<StringRef> slots;
+    if (options.optimizer.type == "adamw")
+      slots = {"exp_avg", "exp_avg_sq"};
+    else if (options.optimizer.momentum != 0)
+      slots = {"momentum_buffer"};
+    for (auto gradient : llvm::to_vector(getOperation().getOps<GradientOp>())) {
+      OpBuilder builder(&getContext());
+      builder.setInsertionPointAfter(gradient);
+      for (StringRef slot : slots)
+        StateOp::create(builder, gradient.getLoc(), stateName(gradient.getParameter(), slot),
+                        gradient.getParameter(), slot, gradient.getTensorType());
+    }
+  }
+
+  LogicalResult collectTrained(const CompileConfig &options, SmallVectorImpl<Trained> &trained) {
+    ModuleOp module = getOperation();
+    llvm::StringSet<> wanted;
+    if (options.update)
+      for (const std::string &name : *options.update)
+        wanted.insert(name);
+    for (auto gradient : module.getOps<GradientOp>()) {
+      bool known = wanted.erase(gradient.getParameter());
+      if (!options.update || known)
+        trained.push_back(
+            {module.lookupSymbol<ParameterOp>(gradient.getParameterAttr()), gradient, Value()});
+    }
+    for (const std::string &name : options.update.value_or(std::vector<std::string>()))
+      if (wanted.contains(name))
+        return emitError(module.getLoc())
+               << "key 'update': '" << name << "' is no parameter that gets a gradient";
+    if (trained.empty())
+      return emitError(module.getLoc())
+             << "no parameter gets a gradient: nothing to train. Is the loss connected to a "
+                "parameter with requires_grad?";
+    return success();
   }
 };
 

@@ -27,7 +27,7 @@ struct DecomposeCompositesPass
     SymbolTable symbols(module);
     RequiresGrad requiresGrad;
     for (auto program : module.getOps<train::ProgramOp>()) {
-      DependenceAnalysis dependence(program, symbols);
+      DependenceAnalysis dependence(program, readsOfTrainable(program, symbols));
       for (Operation &op : program.getBody().front())
         if (isComposite(&op))
           requiresGrad[&op] = llvm::map_to_vector(

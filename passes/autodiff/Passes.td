@@ -34,6 +34,38 @@ def DifferentiatePass : Pass<"regimen-differentiate", "::mlir::ModuleOp"> {
     "::regimen::aten::AtenDialect", "::regimen::train::TrainDialect", "::mlir::arith::ArithDialect"];
 }
 
+def SuspendPass : Pass<"regimen-suspend", "::mlir::ModuleOp"> {
+  let summary = "Writes micro-steps that stop after the forward and go on with the caller's gradients";
+  let description = [{
+    With driver=python or both. Copies @forward to @inference, for callers that want no gradient; to @forward with the
+    fullest backward behind its `train.suspend` (every output that can brings a gradient, every argument and parameter
+    that can gets one); and to one program for each variant of the key `backward`. With driver=python @forward itself
+    is then gone.
+
+    ```mlir
+    train.program @backward0 micro_step contribution(first) segment(backward) inputs ["x"] ... variant <outputs [0] ...> {
+      ...                                                       // forward
+      %g = train.suspend [0](%loss) : (tensor<f32>) -> tensor<f32>
+      ...                                                       // backward
+      train.write %dw, @"w:grad" : tensor<4x2xf32>
+    }
+    ```
+  }];
+  let options = [Option<"config", "config", "std::string", "\"{}\"", "Configuration, as JSON">];
+  let dependentDialects = [
+    "::regimen::aten::AtenDialect", "::regimen::train::TrainDialect", "::mlir::arith::ArithDialect"];
+}
+
+def SplitAtSuspensionPass : Pass<"regimen-split-at-suspension", "::mlir::ModuleOp"> {
+  let summary = "Cuts suspended micro-steps into one forward and a program a backward";
+  let description = [{
+    The forward keeps what comes before the suspension and writes `train.saved` symbols: what the fullest backward needs
+    and can get in no cheaper way. Backwards keep what comes behind it; they read parameters and constants again, remake
+    views, and take arguments and outputs from the caller.
+  }];
+  let dependentDialects = ["::regimen::aten::AtenDialect", "::regimen::train::TrainDialect"];
+}
+
 def BuildUpdatePass : Pass<"regimen-build-update", "::mlir::ModuleOp"> {
   let summary = "Writes the optimizer as the program @update";
   let options = [Option<"config", "config", "std::string", "\"{}\"", "Configuration, as JSON">];

@@ -8,7 +8,12 @@ using namespace mlir;
 
 void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const CompileConfig &config) {
   passes.addPass(createDecomposeCompositesPass());
-  passes.addPass(createDifferentiatePass({int64_t(config.accumulate)}));
+  if (config.isSuspended()) {
+    passes.addPass(createSuspendPass({config.canonical()}));
+    passes.addPass(createSplitAtSuspensionPass());
+  }
+  if (config.isDriven())
+    passes.addPass(createDifferentiatePass({int64_t(config.accumulate)}));
   BuildUpdatePassOptions update;
   update.config = config.canonical();
   passes.addPass(createBuildUpdatePass(update));

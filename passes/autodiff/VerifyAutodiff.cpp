@@ -24,6 +24,10 @@ public:
   explicit SeedFactors(SymbolTable &symbols) : symbols(symbols) {}
 
   LogicalResult run(ProgramOp program) {
+    for (auto [index, argument] : llvm::enumerate(program.getBody().front().getArguments()))
+      if (program.getTakes() &&
+          cast<PortAttr>((*program.getTakes())[index]).getKind() == PortKind::OutputGradient)
+        factors[argument] = 1;
     for (Operation &op : program.getBody().front())
       if (failed(visit(&op)))
         return failure();
@@ -33,6 +37,8 @@ public:
 private:
   LogicalResult visit(Operation *op) {
     if (isa<SeedOp>(op)) {
+      if (op->getParentOfType<ProgramOp>().getSegment() != Segment::Whole)
+        return op->emitError() << "is in a program whose caller brings the gradients";
       factors[op->getResult(0)] = 1;
       return success();
     }
@@ -49,6 +55,14 @@ private:
                                << (symbols.lookup<GradientOp>(write.getSymbol()) ? 1 : 0);
       return success();
     }
+    if (auto accumulate = dyn_cast<AccumulateOp>(op)) {
+      if (int count = factors.lookup(accumulate.getValue()); count != 1)
+        return op->emitError() << "adds to " << accumulate.getSymbolAttr()
+                               << " a value that carries " << count << " seeds instead of 1";
+      return success();
+    }
+    if (isa<ReturnOp>(op))
+      return visitReturn(op);
     if (llvm::none_of(op->getOperands(), [&](Value v) { return factors.lookup(v) != 0; }))
       return success();
     FailureOr<int> count = combine(op);
@@ -56,6 +70,19 @@ private:
       return failure();
     for (Value result : op->getResults())
       factors[result] = *count;
+    return success();
+  }
+
+  /// What a backward hands out is linear in the gradients that it was given, and outputs are not.
+  LogicalResult visitReturn(Operation *op) {
+    auto program = op->getParentOfType<ProgramOp>();
+    for (auto [index, value] : llvm::enumerate(op->getOperands())) {
+      bool gradient = program.getGives() &&
+                      cast<PortAttr>((*program.getGives())[index]).getKind() != PortKind::Output;
+      if (int count = factors.lookup(value); count != int(gradient))
+        return op->emitError() << "output " << index << " carries " << count << " seeds instead of "
+                               << int(gradient);
+    }
     return success();
   }
 
@@ -104,31 +131,43 @@ struct VerifyAutodiffPass : passes::impl::VerifyAutodiffPassBase<VerifyAutodiffP
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SymbolTable symbols(module);
-    for (auto program : module.getOps<ProgramOp>())
-      if (program.getRole() == Role::MicroStep &&
-          (failed(verifyGradients(module, program, symbols)) ||
-           failed(SeedFactors(symbols).run(program))))
+    for (auto program : module.getOps<ProgramOp>()) {
+      if (program.getRole() != Role::MicroStep)
+        continue;
+      LogicalResult gradients = program.getSegment() == Segment::Whole
+                                    ? verifyDriven(module, program, symbols)
+                                    : verifySegment(module, program);
+      if (failed(gradients) || failed(SeedFactors(symbols).run(program)))
         return signalPassFailure();
+    }
     markAllAnalysesPreserved();
   }
 
 private:
+  /// How often a program reads and changes each symbol.
+  struct Uses {
+    explicit Uses(ProgramOp program) {
+      for (Operation &op : program.getBody().front())
+        if (auto read = dyn_cast<ReadOp>(op))
+          ++reads[read.getSymbol()];
+        else if (auto write = dyn_cast<WriteOp>(op))
+          ++writes[write.getSymbol()];
+        else if (auto accumulate = dyn_cast<AccumulateOp>(op))
+          ++additions[accumulate.getSymbol()];
+    }
+    llvm::StringMap<int> reads, writes, additions;
+  };
+
   /// The program writes the gradient of each parameter that the loss depends on once, and no other.
-  LogicalResult verifyGradients(ModuleOp module, ProgramOp program, SymbolTable &symbols) {
+  LogicalResult verifyDriven(ModuleOp module, ProgramOp program, SymbolTable &symbols) {
     if (!program.getLoss())
       return program.emitError() << "names no loss";
     ActivityAnalysis activity(program, symbols);
     llvm::StringSet<> wanted;
-    llvm::StringMap<int> reads, writes;
-    for (Operation &op : program.getBody().front()) {
-      if (auto read = dyn_cast<ReadOp>(op)) {
-        ++reads[read.getSymbol()];
-        if (activity.isActive(read.getResult()))
-          wanted.insert(read.getSymbol());
-      } else if (auto write = dyn_cast<WriteOp>(op)) {
-        ++writes[write.getSymbol()];
-      }
-    }
+    for (auto read : program.getBody().getOps<ReadOp>())
+      if (activity.isActive(read.getResult()))
+        wanted.insert(read.getSymbol());
+    Uses uses(program);
     for (auto gradient : module.getOps<GradientOp>()) {
       StringRef name = gradient.getSymName();
       if (!wanted.contains(gradient.getParameter()))
@@ -136,18 +175,40 @@ private:
                << "parameter " << gradient.getParameterAttr()
                << " has a gradient, but the loss does not depend on it or it is "
                   "not trainable";
-      if (writes.lookup(name) != 1)
+      if (uses.writes.lookup(name) != 1)
         return program.emitError()
-               << "writes @" << name << " " << writes.lookup(name) << " times instead of once";
+               << "writes @" << name << " " << uses.writes.lookup(name) << " times instead of once";
       int expected = program.getContribution() == Contribution::Later ? 1 : 0;
-      if (reads.lookup(name) != expected)
-        return program.emitError() << "reads @" << name << " " << reads.lookup(name)
+      if (uses.reads.lookup(name) != expected)
+        return program.emitError() << "reads @" << name << " " << uses.reads.lookup(name)
                                    << " times instead of " << expected;
     }
     for (const auto &parameter : wanted)
       if (!symbols.lookup<GradientOp>(gradientName(parameter.getKey())))
         return program.emitError() << "the loss depends on parameter @" << parameter.getKey()
                                    << ", but it has no gradient";
+    return success();
+  }
+
+  /// A forward touches no gradient; a backward changes those of its variant once, each in the way
+  /// of its contribution, and no other.
+  LogicalResult verifySegment(ModuleOp module, ProgramOp program) {
+    Uses uses(program);
+    llvm::DenseSet<int64_t> changed;
+    if (program.getVariant() && program.getContribution() != Contribution::None)
+      changed.insert_range(program.getVariant()->getGradients());
+    for (auto [index, parameter] : llvm::enumerate(module.getOps<ParameterOp>())) {
+      std::string name = gradientName(parameter.getSymName());
+      bool mine = changed.contains(index);
+      bool later = program.getContribution() == Contribution::Later;
+      for (auto [what, found, expected] :
+           {std::tuple("reads", uses.reads.lookup(name), 0),
+            std::tuple("writes", uses.writes.lookup(name), int(mine && !later)),
+            std::tuple("adds to", uses.additions.lookup(name), int(mine && later))})
+        if (found != expected)
+          return program.emitError()
+                 << what << " @" << name << " " << found << " times instead of " << expected;
+    }
     return success();
   }
 };
