@@ -146,6 +146,10 @@ void Importer::importOutputs(train::ProgramOp op) {
     results.push_back(nodes.lookup(spec.name));
     names.push_back(spec.name);
   }
+  op.setOutputsAttr(builder.getStrArrayAttr(names));
+  train::ReturnOp::create(builder, loc(), results);
+  if (!options.needsLoss)
+    return;
   size_t userOutput = findLoss(program, options.loss);
   std::optional<size_t> loss = resultOf[userOutput];
   auto type = loss ? dyn_cast<RankedTensorType>(results[*loss].getType()) : RankedTensorType();
@@ -162,9 +166,7 @@ void Importer::importOutputs(train::ProgramOp op) {
                 "choose another output with --set loss=INDEX or a key. " +
                 describeOutputs(program));
   }
-  op.setOutputsAttr(builder.getStrArrayAttr(names));
   op.setLossAttr(builder.getI64IntegerAttr(*loss));
-  train::ReturnOp::create(builder, loc(), results);
 }
 
 } // namespace

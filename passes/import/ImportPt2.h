@@ -36,6 +36,8 @@ struct ImportOptions {
   /// The user output that is the loss: its index, its pytree key ("loss", "0.loss"), or its name in
   /// the signature.
   std::variant<int64_t, std::string> loss = int64_t(0);
+  /// A caller that brings gradients itself needs no loss among the outputs.
+  bool needsLoss = true;
 };
 
 /// Imports `program`, whose constants are read from `archive`. The context must have the aten,

@@ -114,6 +114,7 @@ bool compile(const Options &options) {
     if (!importOptions.dims.insert(parseDim(dim)).second)
       throw Error("--dim " + dim + ": this axis is given twice");
   importOptions.loss = config.loss;
+  importOptions.needsLoss = config.isDriven();
   mlir::OwningOpRef<mlir::ModuleOp> module =
       passes::importProgram(archive, program, importOptions, context);
   if (!module)
