@@ -15,6 +15,30 @@ static int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+/// Appends an item to a bucket.
+static void append(BucketPlan &bucket, const std::vector<BucketItem> &items, size_t index) {
+  bucket.items.push_back(index);
+  bucket.offsets.push_back(bucket.elements);
+  bucket.elements += roundUp(items[index].elements, dist::BucketOp::kParameterAlignment);
+}
+
+static void pad(std::vector<BucketPlan> &buckets, int64_t shards) {
+  for (BucketPlan &bucket : buckets)
+    bucket.elements =
+        roundUp(std::max<int64_t>(bucket.elements, 1), dist::BucketOp::kShardAlignment * shards);
+}
+
+std::vector<BucketPlan>
+regimen::passes::layOutBucketsAs(const std::vector<BucketItem> &items,
+                                 const std::vector<std::vector<size_t>> &lists, int64_t shards) {
+  std::vector<BucketPlan> buckets(lists.size());
+  for (size_t i = 0; i < lists.size(); ++i)
+    for (size_t index : lists[i])
+      append(buckets[i], items, index);
+  pad(buckets, shards);
+  return buckets;
+}
+
 std::vector<BucketPlan> regimen::passes::layOutBuckets(const std::vector<BucketItem> &items,
                                                        uint64_t bucketBytes, int64_t shards) {
   std::vector<size_t> order(items.size());
@@ -40,12 +64,8 @@ std::vector<BucketPlan> regimen::passes::layOutBuckets(const std::vector<BucketI
       buckets.emplace_back();
     }
     BucketPlan &bucket = alone || !fits ? buckets.back() : buckets[it->second];
-    bucket.items.push_back(index);
-    bucket.offsets.push_back(bucket.elements);
-    bucket.elements += length;
+    append(bucket, items, index);
   }
-  for (BucketPlan &bucket : buckets)
-    bucket.elements =
-        roundUp(std::max<int64_t>(bucket.elements, 1), dist::BucketOp::kShardAlignment * shards);
+  pad(buckets, shards);
   return buckets;
 }

@@ -42,6 +42,11 @@ struct BucketPlan {
 std::vector<BucketPlan> layOutBuckets(const std::vector<BucketItem> &items, uint64_t bucketBytes,
                                       int64_t shards);
 
+/// The same for buckets whose items are known, by index and in order.
+std::vector<BucketPlan> layOutBucketsAs(const std::vector<BucketItem> &items,
+                                        const std::vector<std::vector<size_t>> &buckets,
+                                        int64_t shards);
+
 } // namespace regimen::passes
 
 #endif // REGIMEN_PASSES_SHARD_BUCKETLAYOUT_H

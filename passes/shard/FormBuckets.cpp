@@ -5,6 +5,7 @@
 
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/MapVector.h"
+#include <nlohmann/json.hpp>
 
 using namespace mlir;
 
@@ -69,7 +70,48 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
         item.firstUse = it->second;
       items.push_back(item);
     }
-    write(parameters, layOutBuckets(items, bucketBytes, dp));
+    if (layout.empty())
+      return write(parameters, layOutBuckets(items, bucketBytes, dp));
+    FailureOr<std::vector<std::vector<size_t>>> given = readLayout(parameters);
+    if (failed(given))
+      return signalPassFailure();
+    write(parameters, layOutBucketsAs(items, *given, dp));
+  }
+
+  /// The buckets that the option `layout` names, by indices of parameters.
+  FailureOr<std::vector<std::vector<size_t>>>
+  readLayout(MutableArrayRef<train::ParameterOp> parameters) {
+    ModuleOp module = getOperation();
+    llvm::StringMap<size_t> indices;
+    for (auto [index, parameter] : llvm::enumerate(parameters))
+      indices[parameter.getSymName()] = index;
+    std::vector<std::vector<size_t>> buckets;
+    for (const auto &names : nlohmann::json::parse(layout.getValue())) {
+      std::vector<size_t> &bucket = buckets.emplace_back();
+      for (const std::string name : names) {
+        auto it = indices.find(name);
+        if (it == indices.end())
+          return module.emitError() << "key 'layout': '" << name
+                                    << "' is no parameter of the model, or stands there twice";
+        auto sameKind = [&](train::ParameterOp other) {
+          return other.getTensorType().getElementType() ==
+                     parameters[it->second].getTensorType().getElementType() &&
+                 other.getTrainable() == parameters[it->second].getTrainable();
+        };
+        if (!bucket.empty() && !sameKind(parameters[bucket.front()]))
+          return module.emitError() << "key 'layout': '" << name
+                                    << "' differs in type or trainability from its bucket's others";
+        bucket.push_back(it->second);
+        indices.erase(it);
+      }
+      if (bucket.empty())
+        return module.emitError() << "key 'layout': bucket " << buckets.size() - 1 << " is empty";
+    }
+    for (train::ParameterOp parameter : parameters)
+      if (indices.contains(parameter.getSymName()))
+        return module.emitError() << "key 'layout': parameter '" << parameter.getSymName()
+                                  << "' is in no bucket";
+    return buckets;
   }
 
   void write(MutableArrayRef<train::ParameterOp> parameters,

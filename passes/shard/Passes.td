@@ -25,6 +25,8 @@ def FormBucketsPass : Pass<"regimen-form-buckets", "::mlir::ModuleOp"> {
   let options = [
     Option<"bucketBytes", "bucket-bytes", "uint64_t", "26214400", "Largest bucket of several parameters, in bytes">,
     Option<"dp", "dp", "int64_t", "1", "Data-parallel ranks">,
+    Option<"layout", "layout", "std::string", "\"\"",
+           "Names of the parameters of each bucket, in order, as a JSON list of lists; BucketLayout's choice if empty">,
   ];
 }
 
