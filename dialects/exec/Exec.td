@@ -89,7 +89,7 @@ def Exec_ArenaOp : Exec_Op<"arena", [Symbol]> {
   let arguments = (ins SymbolNameAttr:$sym_name, Exec_MemoryClassAttr:$memory_class, Exec_MemorySpaceAttr:$space,
                    OptionalAttr<I64Attr>:$bytes);
   let assemblyFormat = [{
-    $sym_name `class` `` `(` $memory_class `)` `space` `` `(` $space `)` (`bytes` $bytes^)? attr-dict
+    $sym_name `class` `` `(` `` $memory_class `)` `space` `` `(` `` $space `)` (`bytes` $bytes^)? attr-dict
   }];
 }
 
@@ -100,14 +100,24 @@ def Exec_StaticOp : Exec_Op<"static", [Symbol, DeclareOpInterfaceMethods<SymbolU
                    OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset,
                    OptionalAttr<ElementsAttr>:$value);
   let assemblyFormat = [{
-    $sym_name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? (`=` $value^)? attr-dict
+    $sym_name `bytes` $bytes `category` `` `(` `` $category `)` (`in` $arena^ `[` $offset `]`)? (`=` $value^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Exec_FrameOp : Exec_Op<"frame", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "A buffer that lives from a forward to its backward";
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$bytes, Exec_CategoryAttr:$category,
+                   OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset);
+  let assemblyFormat = [{
+    $sym_name `bytes` $bytes `category` `` `(` `` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
   }];
   let hasVerifier = 1;
 }
 
 def Exec_BindOp : Exec_Op<"bind", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "Places a parameter, gradient, state or module buffer of the train dialect in a static buffer";
-  let description = "`offset` is in bytes.";
+  let summary = "Places a storage symbol of the train dialect in a static or frame buffer";
+  let description = "`offset` is in bytes. What a forward saves keeps the strides that it has there.";
   let arguments = (ins FlatSymbolRefAttr:$storage, FlatSymbolRefAttr:$buffer, I64Attr:$offset, TypeAttr:$type);
   let assemblyFormat = "$storage `at` $buffer `[` $offset `]` `:` $type attr-dict";
   let hasVerifier = 1;
@@ -126,17 +136,23 @@ def Exec_ProgramOp : Exec_Op<"program", [
   let description = [{
     Besides instructions it holds what they refer to (exec.get, exec.buffer, exec.view) and scalar computations in f64
     (arith, math, train.hyper), whose values are the program's registers. `events` counts the events used.
-    Inputs are loaded by exec.load_input, by index into `inputs`; exec.return names the outputs' tensors.
+    Inputs are loaded by exec.load_input, or are there from the start by exec.given, by index into `inputs`; exec.return
+    names the outputs' tensors. What a caller `takes` and `gives` is as in train.program.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Train_RoleAttr:$role,
                    DefaultValuedAttr<Train_ContributionAttr, "::regimen::train::Contribution::None">:$contribution,
                    StrArrayAttr:$inputs, StrArrayAttr:$outputs, OptionalAttr<I64Attr>:$loss,
                    OptionalAttr<I64Attr>:$grad_norm, DefaultValuedAttr<I64Attr, "0">:$events,
-                   OptionalAttr<I64Attr>:$lower_bound);
+                   OptionalAttr<I64Attr>:$lower_bound,
+                   DefaultValuedAttr<Train_SegmentAttr, "::regimen::train::Segment::Whole">:$segment,
+                   OptionalAttr<Train_PortsAttr>:$takes, OptionalAttr<Train_PortsAttr>:$gives,
+                   OptionalAttr<Train_DependencesAttr>:$dependences, OptionalAttr<Train_VariantAttr>:$variant);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name $role (`contribution` `(` $contribution^ `)`)? `inputs` $inputs `outputs` $outputs (`loss` $loss^)?
-    (`grad_norm` $grad_norm^)? (`events` $events^)? (`lower_bound` $lower_bound^)? attr-dict-with-keyword $body
+    $sym_name $role (`contribution` `(` $contribution^ `)`)? (`segment` `(` $segment^ `)`)? `inputs` $inputs
+    (`takes` $takes^)? `outputs` $outputs (`gives` $gives^)? (`dependences` $dependences^)? (`loss` $loss^)?
+    (`grad_norm` $grad_norm^)? (`variant` $variant^)? (`events` $events^)? (`lower_bound` $lower_bound^)?
+    attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
@@ -157,7 +173,7 @@ def Exec_ReturnOp : Exec_Op<"return", [Pure, Terminator, HasParent<"ProgramOp">]
 //===----------------------------------------------------------------------===//
 
 def Exec_GetOp : Exec_Op<"get", [Pure, HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "A static buffer, inside a program";
+  let summary = "A static or frame buffer, inside a program";
   let arguments = (ins FlatSymbolRefAttr:$symbol);
   let results = (outs Exec_Buffer:$buffer);
   let assemblyFormat = "$symbol attr-dict";
@@ -171,7 +187,7 @@ def Exec_BufferOp : Exec_Op<"buffer", [
                    OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset);
   let results = (outs Res<Exec_Buffer, "", [MemAlloc]>:$buffer);
   let assemblyFormat = [{
-    $name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
+    $name `bytes` $bytes `category` `` `(` `` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -181,6 +197,13 @@ def Exec_ViewOp : Exec_Op<"view", [Pure, HasParent<"ProgramOp">]> {
   let arguments = (ins Exec_Buffer:$buffer, I64Attr:$offset);
   let results = (outs Exec_Tensor:$tensor);
   let assemblyFormat = "$buffer `[` $offset `]` attr-dict `:` type($tensor)";
+  let hasVerifier = 1;
+}
+
+def Exec_GivenOp : Exec_Op<"given", [HasParent<"ProgramOp">]> {
+  let summary = "The tensor in which a caller brings input `input`";
+  let arguments = (ins I64Attr:$input, Exec_Tensor:$tensor);
+  let assemblyFormat = "$input `in` $tensor attr-dict `:` type($tensor)";
   let hasVerifier = 1;
 }
 

@@ -15,7 +15,8 @@ class Exec_Enum<string enumName, string text, list<I32EnumAttrCase> enumerators>
   let genSpecializedAttr = 0;
 }
 def Exec_MemoryClass : Exec_Enum<"MemoryClass", "how long an arena's contents live", [
-    I32EnumAttrCase<"Static", 0, "static">, I32EnumAttrCase<"Frame", 1, "frame">, I32EnumAttrCase<"Work", 2, "work">]>;
+    I32EnumAttrCase<"Static", 0, "static">, I32EnumAttrCase<"Frame", 1, "frame">, I32EnumAttrCase<"Work", 2, "work">,
+    I32EnumAttrCase<"Caller", 3, "caller">]>;
 def Exec_MemorySpace : Exec_Enum<"MemorySpace", "where an arena is", [
     I32EnumAttrCase<"Device", 0, "device">, I32EnumAttrCase<"Host", 1, "host">]>;
 def Exec_Category : Exec_Enum<"Category", "what a buffer counts as in memory reports", [

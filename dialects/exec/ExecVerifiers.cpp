@@ -108,6 +108,21 @@ LogicalResult StaticOp::verifySymbolUses(SymbolTableCollection &tables) {
   return verifyArena(*this, getArenaAttr(), tables);
 }
 
+LogicalResult FrameOp::verify() { return verifyPlace(*this, getArena(), getOffset(), getBytes()); }
+
+LogicalResult FrameOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyArena(*this, getArenaAttr(), tables);
+}
+
+/// Bytes of the static or frame buffer `symbol`, if it is one.
+static std::optional<int64_t> sharedBytes(Operation *symbol) {
+  if (auto buffer = dyn_cast_or_null<StaticOp>(symbol))
+    return buffer.getBytes();
+  if (auto buffer = dyn_cast_or_null<FrameOp>(symbol))
+    return buffer.getBytes();
+  return std::nullopt;
+}
+
 /// The window of `type` at `offset` lies within `bytes`.
 static LogicalResult verifyWindow(Operation *op, MemRefType type, int64_t offset, int64_t bytes) {
   if (!type.getLayout().isIdentity() && !isa<StridedLayoutAttr>(type.getLayout()))
@@ -137,10 +152,14 @@ LogicalResult BindOp::verifySymbolUses(SymbolTableCollection &tables) {
   MemRefType type = getTensorType();
   if (tensor.getShape() != type.getShape() || tensor.getElementType() != type.getElementType())
     return emitOpError() << "places " << tensor << " as " << type;
-  auto buffer = tables.lookupNearestSymbolFrom<StaticOp>(*this, getBufferAttr());
-  if (!buffer)
-    return emitOpError() << "names " << getBufferAttr() << ", which is no static buffer";
-  return verifyWindow(*this, type, getOffset(), buffer.getBytes());
+  Operation *buffer = tables.lookupNearestSymbolFrom(*this, getBufferAttr());
+  std::optional<int64_t> bytes = sharedBytes(buffer);
+  if (!bytes)
+    return emitOpError() << "names " << getBufferAttr() << ", which is no static or frame buffer";
+  if (isa<FrameOp>(buffer) != isa<train::SavedOp>(storage))
+    return emitOpError() << "places " << getStorageAttr() << " in " << getBufferAttr()
+                         << "; frames hold what a forward saves, and nothing else";
+  return verifyWindow(*this, type, getOffset(), *bytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -164,17 +183,28 @@ LogicalResult ProgramOp::verifyRegions() {
         !isa<train::HyperOp>(op))
       return op.emitOpError() << "cannot be in an exec.program";
     auto load = dyn_cast<LoadInputOp>(op);
-    if (!load || load.getInput() >= loaded.size())
+    auto given = dyn_cast<GivenOp>(op);
+    if (!load && !given)
       continue;
-    if (std::exchange(loaded[load.getInput()], true))
-      return load.emitOpError() << "loads input " << load.getInput() << " a second time";
+    if (load ? getTakes().has_value() : !getTakes())
+      return op.emitOpError() << (load ? "loads what the caller brings"
+                                       : "takes from a caller what is loaded");
+    uint64_t input = load ? load.getInput() : given.getInput();
+    if (input < loaded.size() && std::exchange(loaded[input], true))
+      return op.emitOpError() << (load ? "loads input " : "names input ") << input
+                              << " a second time";
   }
+  for (auto [what, ports, count] : {std::tuple("takes", getTakes(), getInputs().size()),
+                                    std::tuple("gives", getGives(), results)})
+    if (ports && ports->size() != count)
+      return emitOpError() << "has " << ports->size() << " entries in '" << what << "' for "
+                           << count;
   return success();
 }
 
 LogicalResult GetOp::verifySymbolUses(SymbolTableCollection &tables) {
-  if (!tables.lookupNearestSymbolFrom<StaticOp>((*this)->getParentOp(), getSymbolAttr()))
-    return emitOpError() << "names " << getSymbolAttr() << ", which is no static buffer";
+  if (!sharedBytes(tables.lookupNearestSymbolFrom((*this)->getParentOp(), getSymbolAttr())))
+    return emitOpError() << "names " << getSymbolAttr() << ", which is no static or frame buffer";
   return success();
 }
 
@@ -190,9 +220,9 @@ LogicalResult ViewOp::verify() {
   if (auto buffer = dyn_cast_or_null<BufferOp>(source))
     bytes = buffer.getBytes();
   else if (auto get = dyn_cast_or_null<GetOp>(source))
-    if (auto storage =
-            SymbolTable::lookupNearestSymbolFrom<StaticOp>(get->getParentOp(), get.getSymbolAttr()))
-      bytes = storage.getBytes();
+    bytes =
+        sharedBytes(SymbolTable::lookupNearestSymbolFrom(get->getParentOp(), get.getSymbolAttr()))
+            .value_or(bytes);
   return verifyWindow(*this, getType(), getOffset(), bytes);
 }
 
@@ -236,6 +266,13 @@ LogicalResult LoadInputOp::verify() {
   size_t inputs = (*this)->getParentOfType<ProgramOp>().getInputs().size();
   if (getInput() >= inputs)
     return emitOpError() << "loads input " << getInput() << " of " << inputs;
+  return success();
+}
+
+LogicalResult GivenOp::verify() {
+  size_t inputs = (*this)->getParentOfType<ProgramOp>().getInputs().size();
+  if (getInput() >= inputs)
+    return emitOpError() << "names input " << getInput() << " of " << inputs;
   return success();
 }
 

@@ -5,13 +5,20 @@ using namespace mlir;
 using namespace regimen;
 using namespace regimen::passes;
 
-FailureOr<LayoutAnalysis> LayoutAnalysis::compute(train::ProgramOp program, bool fuse) {
+FailureOr<LayoutAnalysis> LayoutAnalysis::compute(train::ProgramOp program, bool fuse,
+                                                  const ForwardLayouts &forward) {
   LayoutAnalysis analysis;
   Block &block = program.getBody().front();
-  for (Value argument : block.getArguments())
-    analysis.placeFresh(argument);
+  for (auto [index, argument] : llvm::enumerate(block.getArguments())) {
+    auto port = program.getTakes() ? cast<train::PortAttr>((*program.getTakes())[index])
+                                   : train::PortAttr();
+    if (port && port.getKind() == train::PortKind::Output)
+      analysis.place(argument, argument, forward.outputs.lookup(port.getIndex()));
+    else
+      analysis.placeFresh(argument);
+  }
   for (Operation &op : block)
-    if (failed(analysis.visit(op, fuse)))
+    if (failed(analysis.visit(op, fuse, forward)))
       return failure();
   return analysis;
 }
@@ -30,7 +37,12 @@ void LayoutAnalysis::placeFresh(Value value) {
     place(value, value, contiguousLayout(type.getShape()));
 }
 
-LogicalResult LayoutAnalysis::visit(Operation &op, bool fuse) {
+LogicalResult LayoutAnalysis::visit(Operation &op, bool fuse, const ForwardLayouts &forward) {
+  if (auto read = dyn_cast<train::ReadOp>(op))
+    if (auto it = forward.saved.find(read.getSymbol()); it != forward.saved.end()) {
+      place(read, read, it->second);
+      return success();
+    }
   if (auto fused = dyn_cast<train::FusedAdamWOp>(op)) {
     // The kernel updates its operands in place.
     auto alias = [&](ResultRange results, OperandRange operands) {

@@ -12,11 +12,20 @@
 
 namespace regimen::passes {
 
+/// Layouts that a forward gives to what its backwards take from it.
+struct ForwardLayouts {
+  /// By symbol of train.saved.
+  llvm::StringMap<Layout> saved;
+  /// Of the model's outputs, by index.
+  llvm::DenseMap<int64_t, Layout> outputs;
+};
+
 class LayoutAnalysis {
 public:
-  /// Analyses a program. With `fuse` kernels of the default path are chosen. Reports ops without a
-  /// kernel.
-  static mlir::FailureOr<LayoutAnalysis> compute(train::ProgramOp program, bool fuse);
+  /// Analyses a program, with `forward` what it may take from its forward. With `fuse` kernels of
+  /// the default path are chosen. Reports ops without a kernel.
+  static mlir::FailureOr<LayoutAnalysis> compute(train::ProgramOp program, bool fuse,
+                                                 const ForwardLayouts &forward);
 
   const Layout &layoutOf(mlir::Value value) const { return places.find(value)->second.layout; }
   /// The value whose storage `value` is a window of: an op's result, a train.read, an input or a
@@ -33,7 +42,7 @@ private:
     mlir::Value base;
     Layout layout;
   };
-  mlir::LogicalResult visit(mlir::Operation &op, bool fuse);
+  mlir::LogicalResult visit(mlir::Operation &op, bool fuse, const ForwardLayouts &forward);
   void place(mlir::Value value, mlir::Value base, Layout layout) {
     places[value] = {base, std::move(layout)};
   }

@@ -17,15 +17,31 @@ ProgramLowering::ProgramLowering(train::ProgramOp program, const LayoutAnalysis 
       builder(program) {}
 
 LogicalResult ProgramLowering::run() {
-  Block &block = source.getBody().front();
-  SmallVector<StringRef> inputs, outputs;
-  for (auto [name, argument] :
-       llvm::zip_equal(source.getInputs().getAsValueRange<StringAttr>(), block.getArguments()))
+  createTarget();
+  loadInputs();
+  for (Operation &op : source.getBody().front())
+    if (plan.isLive(&op) && !op.hasTrait<OpTrait::IsTerminator>() && failed(lower(&op)))
+      return failure();
+  returnOutputs();
+  return success();
+}
+
+/// The elements of an optional list at some indices.
+template <typename Indices>
+static ArrayAttr pick(Builder &builder, std::optional<ArrayAttr> list, const Indices &indices) {
+  if (!list)
+    return {};
+  SmallVector<Attribute> picked;
+  for (auto index : indices)
+    picked.push_back((*list)[index]);
+  return builder.getArrayAttr(picked);
+}
+
+void ProgramLowering::createTarget() {
+  SmallVector<unsigned> kept = StoragePlan::keptOutputs(source), live;
+  for (BlockArgument argument : source.getBody().getArguments())
     if (llvm::any_of(argument.getUsers(), [&](Operation *user) { return plan.isLive(user); }))
-      inputs.push_back(name);
-  SmallVector<unsigned> kept = StoragePlan::keptOutputs(source);
-  for (unsigned index : kept)
-    outputs.push_back(cast<StringAttr>(source.getOutputs()[index]).getValue());
+      live.push_back(argument.getArgNumber());
   auto newIndex = [&](std::optional<uint64_t> index) -> IntegerAttr {
     if (!index)
       return {};
@@ -33,26 +49,46 @@ LogicalResult ProgramLowering::run() {
   };
   target = exec::ProgramOp::create(
       builder, source.getLoc(), source.getSymName(), source.getRole(), source.getContribution(),
-      builder.getStrArrayAttr(inputs), builder.getStrArrayAttr(outputs), newIndex(source.getLoss()),
-      newIndex(source.getGradNorm()), /*events=*/0, /*lower_bound=*/IntegerAttr());
+      pick(builder, source.getInputs(), live), pick(builder, source.getOutputs(), kept),
+      newIndex(source.getLoss()), newIndex(source.getGradNorm()), /*events=*/0,
+      /*lower_bound=*/IntegerAttr(), source.getSegment(), pick(builder, source.getTakes(), live),
+      pick(builder, source.getGives(), kept), pick(builder, source.getDependences(), kept),
+      source.getVariantAttr());
   builder.createBlock(&target.getBody());
-  loadInputs();
-  for (Operation &op : block)
-    if (plan.isLive(&op) && !op.hasTrait<OpTrait::IsTerminator>() && failed(lower(&op)))
-      return failure();
-  SmallVector<Value> results;
-  for (unsigned index : kept)
-    results.push_back(tensorOf(block.getTerminator()->getOperand(index)));
-  exec::ReturnOp::create(builder, block.getTerminator()->getLoc(), results);
-  return success();
 }
 
 void ProgramLowering::loadInputs() {
   int64_t index = 0;
-  for (Value argument : source.getBody().getArguments())
-    if (llvm::any_of(argument.getUsers(), [&](Operation *user) { return plan.isLive(user); }))
+  for (Value argument : source.getBody().getArguments()) {
+    if (llvm::none_of(argument.getUsers(), [&](Operation *user) { return plan.isLive(user); }))
+      continue;
+    if (source.getTakes())
+      exec::GivenOp::create(builder, argument.getLoc(), index++, tensorOf(argument));
+    else
       exec::LoadInputOp::create(builder, argument.getLoc(), index++, tensorOf(argument),
                                 exec::Lane::Copy);
+  }
+}
+
+void ProgramLowering::returnOutputs() {
+  Operation *terminator = source.getBody().front().getTerminator();
+  SmallVector<Value> results;
+  for (unsigned index : StoragePlan::keptOutputs(source)) {
+    Value value = terminator->getOperand(index), tensor = tensorOf(value);
+    if (source.getGives() && plan.outputMadeAs(layouts.baseOf(value)) != index) {
+      auto type = cast<RankedTensorType>(value.getType());
+      Value buffer = newCallerBuffer(cast<StringAttr>(source.getOutputs()[index]).getValue(),
+                                     exec::denseBytes(type), terminator->getLoc());
+      Value copy =
+          view(buffer, 0, StoragePlan::callerLayout(layouts, value), type.getElementType());
+      CallArgs(terminator->getContext())
+          .tensor(tensor)
+          .create(builder, terminator->getLoc(), "regimen::copy", KernelMode::Own, copy);
+      tensor = copy;
+    }
+    results.push_back(tensor);
+  }
+  exec::ReturnOp::create(builder, terminator->getLoc(), results);
 }
 
 LogicalResult ProgramLowering::lower(Operation *op) {
@@ -66,6 +102,7 @@ LogicalResult ProgramLowering::lower(Operation *op) {
       .Case([&](aten::AtenOpInterface view) { return lowerReshape(view), success(); })
       .Case([&](train::ReadOp read) { return lowerRead(read), success(); })
       .Case([&](train::WriteOp write) { return lowerWrite(write), success(); })
+      .Case([&](train::AccumulateOp add) { return lowerAccumulate(add), success(); })
       .Case([&](train::SeedOp seed) { return lowerSeed(seed), success(); })
       .Case([&](train::GlobalNormOp norm) { return lowerGlobalNorm(norm), success(); })
       .Case([&](train::FusedAdamWOp fused) { return lowerFusedAdamW(fused); })
@@ -124,6 +161,18 @@ void ProgramLowering::lowerWrite(train::WriteOp op) {
       .tensor(tensorOf(op.getValue()))
       .create(builder, op.getLoc(), "regimen::copy", KernelMode::Own,
               storageTensor(op.getSymbolAttr(), cast<RankedTensorType>(op.getValue().getType())));
+}
+
+void ProgramLowering::lowerAccumulate(train::AccumulateOp op) {
+  auto type = cast<RankedTensorType>(op.getValue().getType());
+  Value gradient = storageTensor(op.getSymbolAttr(), type);
+  Value flag = train::HyperOp::create(builder, op.getLoc(), builder.getF64Type(),
+                                      train::Hyper::HasGradient, op.getGroup());
+  CallArgs(op.getContext())
+      .tensor(gradient)
+      .tensor(tensorOf(op.getValue()))
+      .scalarRegister(flag)
+      .create(builder, op.getLoc(), "regimen::accumulate_gradient", KernelMode::Own, gradient);
 }
 
 void ProgramLowering::lowerSeed(train::SeedOp op) {
@@ -208,8 +257,7 @@ Value ProgramLowering::tensorOf(Value value, const Layout &layout) {
 
 Value ProgramLowering::storageTensor(FlatSymbolRefAttr symbol, RankedTensorType type) {
   StaticStorage::Place place = statics.placeOf(symbol.getValue());
-  return view(staticBuffer(place.buffer), place.offset, contiguousLayout(type.getShape()),
-              type.getElementType());
+  return view(staticBuffer(place.buffer), place.offset, place.layout, type.getElementType());
 }
 
 Value ProgramLowering::view(Value buffer, int64_t byteOffset, const Layout &layout,
@@ -241,8 +289,9 @@ std::pair<Value, int64_t> ProgramLowering::bufferOf(Value base) {
       name = cast<StringAttr>(source.getInputs()[argument.getArgNumber()]).getValue();
     else
       name = owner.getDefiningOp()->getName().getStringRef();
-    buffer = newBuffer(name, exec::denseBytes(cast<ShapedType>(owner.getType())),
-                       plan.categoryOf(owner), owner.getLoc());
+    int64_t bytes = exec::denseBytes(cast<ShapedType>(owner.getType()));
+    buffer = plan.isCallers(owner) ? newCallerBuffer(name, bytes, owner.getLoc())
+                                   : newBuffer(name, bytes, plan.categoryOf(owner), owner.getLoc());
   }
   return {buffer, 0};
 }
@@ -259,6 +308,12 @@ Value ProgramLowering::newBuffer(StringRef name, int64_t bytes, exec::Category c
                                  Location loc) {
   return exec::BufferOp::create(builder, loc, exec::BufferType::get(builder.getContext()), name,
                                 bytes, category, FlatSymbolRefAttr(), IntegerAttr());
+}
+
+Value ProgramLowering::newCallerBuffer(StringRef name, int64_t bytes, Location loc) {
+  return exec::BufferOp::create(builder, loc, exec::BufferType::get(builder.getContext()), name,
+                                bytes, exec::Category::Activations, statics.callerArena(),
+                                builder.getI64IntegerAttr(0));
 }
 
 Value ProgramLowering::registerOf(Value scalar) {

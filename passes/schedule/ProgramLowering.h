@@ -19,11 +19,14 @@ public:
 
 private:
   mlir::LogicalResult lower(mlir::Operation *op);
+  void createTarget();
   void loadInputs();
+  void returnOutputs();
   void lowerKernel(mlir::Operation *op, const KernelRecord &kernel);
   void lowerReshape(mlir::Operation *op);
   void lowerRead(train::ReadOp op);
   void lowerWrite(train::WriteOp op);
+  void lowerAccumulate(train::AccumulateOp op);
   void lowerSeed(train::SeedOp op);
   void lowerGlobalNorm(train::GlobalNormOp op);
   mlir::LogicalResult lowerFusedAdamW(train::FusedAdamWOp op);
@@ -41,6 +44,7 @@ private:
   mlir::Value staticBuffer(mlir::FlatSymbolRefAttr symbol);
   mlir::Value newBuffer(llvm::StringRef name, int64_t bytes, exec::Category category,
                         mlir::Location loc);
+  mlir::Value newCallerBuffer(llvm::StringRef name, int64_t bytes, mlir::Location loc);
   /// The register of an f64 value.
   mlir::Value registerOf(mlir::Value scalar);
 

@@ -18,7 +18,8 @@ StaticStorage::StaticStorage(ModuleOp module)
 
   placeBuckets();
   for (auto op : llvm::to_vector(module.getOps<train::StorageOpInterface>())) {
-    if (places.contains(SymbolTable::getSymbolName(op).getValue()))
+    // What a forward saves has its layout only then.
+    if (places.contains(SymbolTable::getSymbolName(op).getValue()) || isa<train::SavedOp>(op))
       continue;
     bindOutside(op, isa<train::ParameterOp>(op)  ? exec::Category::Params
                     : isa<train::GradientOp>(op) ? exec::Category::Grads
@@ -38,8 +39,10 @@ FlatSymbolRefAttr StaticStorage::addBuffer(const Twine &name, int64_t bytes,
 
 void StaticStorage::bind(train::StorageOpInterface storage, Place place) {
   RankedTensorType type = storage.getTensorType();
+  if (place.layout.rank() != type.getRank())
+    place.layout = contiguousLayout(type.getShape());
   MemRefType tensor =
-      exec::tensorType(type.getShape(), contiguousStrides(type.getShape()), type.getElementType());
+      exec::tensorType(place.layout.sizes, place.layout.strides, type.getElementType());
   StringRef name = SymbolTable::getSymbolName(storage).getValue();
   exec::BindOp::create(builder, storage.getLoc(), name, place.buffer.getValue(), place.offset,
                        tensor);
@@ -49,7 +52,24 @@ void StaticStorage::bind(train::StorageOpInterface storage, Place place) {
 void StaticStorage::bindOutside(train::StorageOpInterface storage, exec::Category category) {
   std::string name = (SymbolTable::getSymbolName(storage).getValue() + ":storage").str();
   bind(storage,
-       {addBuffer(name, exec::denseBytes(storage.getTensorType()), category, storage.getLoc()), 0});
+       {addBuffer(name, exec::denseBytes(storage.getTensorType()), category, storage.getLoc())});
+}
+
+void StaticStorage::placeSaved(train::SavedOp saved, const Layout &layout) {
+  auto op = exec::FrameOp::create(builder, saved.getLoc(), (saved.getSymName() + ":frame").str(),
+                                  exec::denseBytes(saved.getTensorType()),
+                                  exec::Category::Activations, FlatSymbolRefAttr(), IntegerAttr());
+  bind(saved, {FlatSymbolRefAttr::get(symbols.insert(op, builder.getInsertionPoint())), 0, layout});
+}
+
+FlatSymbolRefAttr StaticStorage::callerArena() {
+  if (!caller) {
+    OpBuilder start = OpBuilder::atBlockBegin(module.getBody());
+    auto arena = exec::ArenaOp::create(start, module.getLoc(), "caller", exec::MemoryClass::Caller,
+                                       exec::MemorySpace::Device, start.getI64IntegerAttr(0));
+    caller = FlatSymbolRefAttr::get(symbols.insert(arena, module.getBody()->begin()));
+  }
+  return caller;
 }
 
 void StaticStorage::placeBuckets() {
@@ -92,5 +112,5 @@ StaticStorage::Place StaticStorage::constant(ElementsAttr value, Location loc) {
   if (!symbol)
     symbol = addBuffer("constant", exec::denseBytes(value.getShapedType()),
                        exec::Category::Workspace, loc, value);
-  return {symbol, 0};
+  return {symbol, 0, contiguousLayout(value.getShapedType().getShape())};
 }

@@ -3,30 +3,36 @@
 #define REGIMEN_PASSES_SCHEDULE_STATICSTORAGE_H
 
 #include "dialects/exec/ExecDialect.h"
+#include "passes/schedule/Layout.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace regimen::passes {
 
-/// Places model states and constants in static buffers: writes exec.static and exec.bind ops behind
-/// the ops they place.
+/// Places model states and constants in static buffers, and what forwards save in frame buffers:
+/// writes exec.static, exec.frame and exec.bind ops behind the ops they place.
 ///
 /// Parameters of a dist.bucket lie at the bucket's offsets in one buffer, their gradients and each
 /// slot of their states at the same offsets in buffers of their own. What is in no bucket has its
 /// own buffer.
 class StaticStorage {
 public:
-  /// A byte of a static buffer.
+  /// A tensor's window of a static or frame buffer; `offset` in bytes.
   struct Place {
     mlir::FlatSymbolRefAttr buffer;
     int64_t offset = 0;
+    Layout layout = {};
   };
 
   explicit StaticStorage(mlir::ModuleOp module);
 
-  /// Where parameter, gradient, state or module buffer `symbol` starts.
+  /// Where parameter, gradient, state, module buffer or saved value `symbol` lies.
   Place placeOf(llvm::StringRef symbol) const { return places.lookup(symbol); }
+  /// Gives a saved value a frame buffer, dense, with these strides.
+  void placeSaved(train::SavedOp saved, const Layout &layout);
+  /// The arena of tensors that the caller owns.
+  mlir::FlatSymbolRefAttr callerArena();
   /// The constant with this value; equal constants share storage.
   Place constant(mlir::ElementsAttr value, mlir::Location loc);
 
@@ -42,6 +48,7 @@ private:
   mlir::OpBuilder builder;
   llvm::StringMap<Place> places;
   llvm::DenseMap<mlir::Attribute, mlir::FlatSymbolRefAttr> constants;
+  mlir::FlatSymbolRefAttr caller;
 };
 
 } // namespace regimen::passes

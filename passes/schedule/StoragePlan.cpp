@@ -13,12 +13,17 @@ StoragePlan::StoragePlan(train::ProgramOp program, const LayoutAnalysis &layouts
   findLive(program);
   findUses();
   placeWrites();
+  findCallers(program);
   takeOverBuffers();
-  findActivations();
+  findActivations(program.getSegment());
 }
 
 SmallVector<unsigned> StoragePlan::keptOutputs(train::ProgramOp program) {
   SmallVector<unsigned> kept;
+  if (program.getGives()) {
+    llvm::append_range(kept, llvm::seq<unsigned>(0, program.getOutputs().size()));
+    return kept;
+  }
   for (std::optional<uint64_t> index : {program.getLoss(), program.getGradNorm()})
     if (index && !llvm::is_contained(kept, *index))
       kept.push_back(*index);
@@ -32,7 +37,7 @@ void StoragePlan::findLive(train::ProgramOp program) {
     needed.insert(block.getTerminator()->getOperand(index));
   for (Operation &op : llvm::reverse(block)) {
     bool isReturn = &op == block.getTerminator();
-    if (!isReturn && !isa<train::WriteOp>(op) &&
+    if (!isReturn && !isa<train::WriteOp, train::AccumulateOp>(op) &&
         llvm::none_of(op.getResults(), [&](Value result) { return needed.contains(result); }))
       continue;
     live.insert(&op);
@@ -94,14 +99,21 @@ void StoragePlan::placeWrites() {
   }
 }
 
+static bool isSaved(train::WriteOp write) {
+  return SymbolTable::lookupNearestSymbolFrom<train::SavedOp>(write, write.getSymbolAttr()) !=
+         nullptr;
+}
+
 bool StoragePlan::canMakeInPlace(train::WriteOp write) const {
   Value base = layouts.baseOf(write.getValue());
   Operation *maker = base.getDefiningOp();
   if (!maker || isa<train::ReadOp, aten::ConstantOp>(maker) || destinations.contains(base))
     return false;
-  // The value written is the whole of what is made, element by element in the storage's order.
+  // The value written is the whole of what is made, element by element in the storage's order; what
+  // is saved keeps its own.
   const Layout &value = layouts.layoutOf(write.getValue()), &made = layouts.layoutOf(base);
-  if (value.offset != 0 || !value.isContiguous() || value.numElements() != made.numElements() ||
+  bool ordered = value.isContiguous() || isSaved(write);
+  if (value.offset != 0 || !ordered || value.numElements() != made.numElements() ||
       !made.isNonOverlappingAndDense() ||
       getElementTypeOrSelf(base.getType()) != getElementTypeOrSelf(write.getValue().getType()))
     return false;
@@ -124,6 +136,36 @@ bool StoragePlan::canMakeInPlace(train::WriteOp write) const {
 }
 
 //===----------------------------------------------------------------------===//
+// The caller's tensors
+//===----------------------------------------------------------------------===//
+
+Layout StoragePlan::callerLayout(const LayoutAnalysis &layouts, Value value) {
+  const Layout &layout = layouts.layoutOf(value);
+  if (layout.offset != 0 || !layout.isNonOverlappingAndDense())
+    return contiguousLayout(layout.sizes);
+  return layout;
+}
+
+void StoragePlan::findCallers(train::ProgramOp program) {
+  if (!program.getGives())
+    return;
+  Block &block = program.getBody().front();
+  for (Value argument : block.getArguments())
+    callers[argument] = std::nullopt;
+  for (auto [index, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
+    Value base = layouts.baseOf(value);
+    Operation *maker = base.getDefiningOp();
+    const Layout &layout = layouts.layoutOf(value);
+    // Made where the caller wants it, unless the storage is somebody else's or more than the
+    // output.
+    if (maker && !isa<train::ReadOp, aten::ConstantOp>(maker) && !destinations.contains(base) &&
+        layout.offset == 0 && layout.isNonOverlappingAndDense() &&
+        layout.numElements() == layouts.layoutOf(base).numElements())
+      callers.try_emplace(base, index);
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // Buffers taken over
 //===----------------------------------------------------------------------===//
 
@@ -135,11 +177,12 @@ void StoragePlan::takeOverBuffers() {
 
 void StoragePlan::takeOverBuffer(Operation *op) {
   Value result = op->getResult(0);
-  if (destinations.contains(result))
+  if (destinations.contains(result) || callers.contains(result))
     return;
   auto ownsBuffer = [&](Value base) {
     Operation *maker = base.getDefiningOp();
-    return maker && !isa<train::ReadOp, aten::ConstantOp>(maker) && !destinations.contains(base);
+    return maker && !isa<train::ReadOp, aten::ConstantOp>(maker) && !destinations.contains(base) &&
+           !callers.contains(base);
   };
   for (Value operand : op->getOperands()) {
     if (!isa<RankedTensorType>(operand.getType()) || operand.getType() != result.getType())
@@ -162,8 +205,8 @@ void StoragePlan::takeOverBuffer(Operation *op) {
   }
 }
 
-void StoragePlan::findActivations() {
-  size_t seed = ops.size();
+void StoragePlan::findActivations(train::Segment segment) {
+  size_t seed = segment == train::Segment::Backward ? 0 : ops.size();
   for (auto [index, op] : llvm::enumerate(ops))
     if (isa<train::SeedOp>(op))
       seed = index;

@@ -40,18 +40,29 @@ public:
     return activations.contains(buffer) ? exec::Category::Activations : exec::Category::Workspace;
   }
 
-  /// Outputs that the program keeps: the loss and the gradient norm. What else the model returns is
-  /// read by nobody.
+  /// Whether `base` is a tensor that the program's caller owns.
+  bool isCallers(mlir::Value base) const { return callers.contains(base); }
+  /// The output that is made in the caller's storage as `base`; none if it must be copied there.
+  std::optional<unsigned> outputMadeAs(mlir::Value base) const {
+    auto it = callers.find(base);
+    return it == callers.end() ? std::nullopt : it->second;
+  }
+
+  /// Outputs that the program keeps: for a caller all, else the loss and the gradient norm, as
+  /// nobody reads what else the model returns.
   static llvm::SmallVector<unsigned> keptOutputs(train::ProgramOp program);
+  /// The layout in which a caller gets the output `value`: its own where its storage is dense.
+  static Layout callerLayout(const LayoutAnalysis &layouts, mlir::Value value);
 
 private:
   void findLive(train::ProgramOp program);
   void findUses();
+  void findCallers(train::ProgramOp program);
   void placeWrites();
   bool canMakeInPlace(train::WriteOp write) const;
   void takeOverBuffers();
   void takeOverBuffer(mlir::Operation *op);
-  void findActivations();
+  void findActivations(train::Segment segment);
   /// Index of the last instruction that touches storage of `base`; that of its definition if none
   /// does.
   size_t lastUse(mlir::Value base) const { return lastUses.lookup(base); }
@@ -66,6 +77,8 @@ private:
   llvm::DenseMap<mlir::Attribute, llvm::SmallVector<train::WriteOp>> writesOf;
   llvm::DenseMap<mlir::Value, mlir::FlatSymbolRefAttr> destinations;
   llvm::DenseSet<mlir::Operation *> inPlace, copiedReads;
+  /// Base values in the caller's storage; with the index of the output that they are.
+  llvm::DenseMap<mlir::Value, std::optional<unsigned>> callers;
   llvm::DenseMap<mlir::Value, mlir::Value> takenOver;
   llvm::DenseSet<mlir::Value> activations;
 };

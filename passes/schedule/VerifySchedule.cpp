@@ -99,9 +99,28 @@ private:
   std::map<int64_t, int64_t> ranges;
 };
 
-/// What is read of the program's own buffers was written before.
-LogicalResult verifyDefined(ArrayRef<SmallVector<Access>> accesses) {
+/// A forward leaves its frame complete.
+LogicalResult verifySaved(exec::ProgramOp program, llvm::DenseMap<Value, Ranges> &written) {
+  llvm::DenseMap<Attribute, Value> gets;
+  for (auto get : program.getBody().getOps<exec::GetOp>())
+    gets.try_emplace(get.getSymbolAttr().getAttr(), get);
+  for (auto frame : program->getParentOfType<ModuleOp>().getOps<exec::FrameOp>()) {
+    Value get = gets.lookup(frame.getSymNameAttr());
+    if (frame.getBytes() && !(get && written[get].covers(0, frame.getBytes())))
+      return program.emitOpError() << "does not write all of " << frame.getSymNameAttr()
+                                   << ", from which its backwards go on";
+  }
+  return success();
+}
+
+/// What is read of the program's own buffers was written before, or brought by the caller.
+LogicalResult verifyDefined(exec::ProgramOp program, ArrayRef<SmallVector<Access>> accesses) {
   llvm::DenseMap<Value, Ranges> written;
+  for (auto given : program.getBody().getOps<exec::GivenOp>()) {
+    auto view = given.getTensor().getDefiningOp<exec::ViewOp>();
+    written[view.getBuffer()].add(view.getOffset(),
+                                  view.getOffset() + exec::spanBytes(view.getType()));
+  }
   for (const SmallVector<Access> &instruction : accesses) {
     for (const Access &access : instruction)
       if (!access.writes && access.buffer.getDefiningOp<exec::BufferOp>() &&
@@ -114,6 +133,8 @@ LogicalResult verifyDefined(ArrayRef<SmallVector<Access>> accesses) {
       if (access.writes)
         written[access.buffer].add(access.begin, access.end);
   }
+  if (program.getSegment() == train::Segment::Forward)
+    return verifySaved(program, written);
   return success();
 }
 
@@ -156,7 +177,7 @@ struct VerifySchedulePass : passes::impl::VerifySchedulePassBase<VerifyScheduleP
     }
     for (auto program : module.getOps<exec::ProgramOp>()) {
       SmallVector<SmallVector<Access>> accesses = collectAccesses(program);
-      if (failed(verifyOrder(program, accesses)) || failed(verifyDefined(accesses)))
+      if (failed(verifyOrder(program, accesses)) || failed(verifyDefined(program, accesses)))
         return signalPassFailure();
     }
   }

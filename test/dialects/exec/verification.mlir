@@ -33,7 +33,7 @@ exec.bind @w at @buffer[0] : memref<4xf32>
 // -----
 
 train.parameter @w : tensor<4xf32> trainable
-// expected-error @+1 {{names @buffer, which is no static buffer}}
+// expected-error @+1 {{names @buffer, which is no static or frame buffer}}
 exec.bind @w at @buffer[0] : memref<4xf32>
 
 // -----
@@ -106,7 +106,7 @@ exec.program @p update inputs ["x"] outputs [] {
 // -----
 
 exec.program @p update inputs [] outputs [] {
-  // expected-error @+1 {{names @buffer, which is no static buffer}}
+  // expected-error @+1 {{names @buffer, which is no static or frame buffer}}
   %0 = exec.get @buffer
 }
 
