@@ -8,8 +8,10 @@ include "mlir/Pass/PassBase.td"
 def PlanMemoryPass : Pass<"regimen-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Give every buffer its arena and offset";
   let description = [{
-    Static buffers lie end to end in one static arena. The buffers of all driven programs share one work arena, each
-    program from its start, since no two of them run at the same time; a program's layout is MemoryPlanner's.
+    Static buffers lie end to end in one arena a kind: params, grads, optimizer, buffers, constants. So do frame buffers
+    in the arena frame. The other buffers of all programs share one work arena, each program from its start, since no two
+    of them run at the same time; a program's layout is MemoryPlanner's. Those of a segment first go where its frame is
+    not written yet, or dead already. The caller's buffers have their place.
 
     Input:
     ```mlir
@@ -20,7 +22,6 @@ def PlanMemoryPass : Pass<"regimen-plan-memory", "::mlir::ModuleOp"> {
     ```
     Output:
     ```mlir
-    exec.arena @static class(static) space(device) bytes 0
     exec.arena @work class(work) space(device) bytes 256
     exec.program @p evaluation inputs [] outputs [] lower_bound 256 {
       %a = exec.buffer "a" bytes 256 category(activations) in @work[0]

@@ -1,9 +1,11 @@
 //===- PlanMemory.cpp - Give every buffer its arena and offset ------------===//
+#include "passes/allocate/FitAround.h"
 #include "passes/allocate/Lifetimes.h"
 #include "passes/allocate/MemoryPlanner.h"
 #include "passes/allocate/Passes.h"
 
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -35,50 +37,104 @@ uint64_t findLowerBound(ArrayRef<Interval> intervals) {
   return most;
 }
 
+/// When a segment needs the bytes of each frame buffer: a forward from its first touch on, a
+/// backward that keeps nothing up to its last.
+llvm::MapVector<Operation *, Lifetime> frameLifetimes(exec::ProgramOp program,
+                                                      SymbolTable &symbols) {
+  llvm::MapVector<Operation *, Lifetime> lifetimes;
+  SmallVector<exec::InstructionOpInterface> instructions = program.getInstructions();
+  auto end = static_cast<uint32_t>(instructions.size());
+  for (auto [index, instruction] : llvm::enumerate(instructions)) {
+    SmallVector<Value> tensors = instruction.getReadTensors();
+    llvm::append_range(tensors, instruction.getWrittenTensors());
+    for (Value tensor : tensors) {
+      auto get = tensor.getDefiningOp<exec::ViewOp>().getBuffer().getDefiningOp<exec::GetOp>();
+      auto frame = get ? symbols.lookup<exec::FrameOp>(get.getSymbol()) : exec::FrameOp();
+      if (!frame)
+        continue;
+      auto position = static_cast<uint32_t>(index);
+      if (program.getSegment() == train::Segment::Forward)
+        lifetimes.try_emplace(frame, Lifetime{position, end});
+      else
+        lifetimes[frame] = Lifetime{0, position};
+    }
+  }
+  return lifetimes;
+}
+
 struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    SymbolTable symbols(module);
-    planStatic(makeArena(symbols, "static", exec::MemoryClass::Static));
-    planWork(makeArena(symbols, "work", exec::MemoryClass::Work));
+    planStatic();
+    planFrame();
+    planWork();
   }
 
-  exec::ArenaOp makeArena(SymbolTable &symbols, StringRef name, exec::MemoryClass memoryClass) {
+  exec::ArenaOp makeArena(StringRef name, exec::MemoryClass memoryClass) {
     ModuleOp module = getOperation();
-    for (auto arena : module.getOps<exec::ArenaOp>())
-      if (arena.getMemoryClass() == memoryClass)
-        return arena;
     OpBuilder builder(&getContext());
     auto arena = exec::ArenaOp::create(builder, module.getLoc(), name, memoryClass,
                                        exec::MemorySpace::Device, IntegerAttr());
-    // Static buffers and programs name their arenas, so these come first; work after static.
-    auto arenas = module.getOps<exec::ArenaOp>();
+    // Buffers and programs name their arenas, so these come first, one after the other.
     Block::iterator at = module.getBody()->begin();
-    for (exec::ArenaOp other : arenas)
+    for (exec::ArenaOp other : module.getOps<exec::ArenaOp>())
       at = std::next(other->getIterator());
-    symbols.insert(arena, at);
+    SymbolTable(module).insert(arena, at);
     return arena;
   }
 
-  void planStatic(exec::ArenaOp arena) {
-    int64_t end = 0;
+  /// One arena a kind of model state, since plans of one model share them apart.
+  void planStatic() {
+    constexpr std::array kinds = {"params", "grads", "optimizer", "buffers", "constants"};
+    llvm::SmallVector<SmallVector<exec::StaticOp>> byKind(kinds.size());
     for (auto buffer : getOperation().getOps<exec::StaticOp>()) {
+      size_t kind = buffer.getValue()                                   ? 4
+                    : buffer.getCategory() == exec::Category::Params    ? 0
+                    : buffer.getCategory() == exec::Category::Grads     ? 1
+                    : buffer.getCategory() == exec::Category::Optimizer ? 2
+                                                                        : 3;
+      byKind[kind].push_back(buffer);
+    }
+    for (auto [name, buffers] : llvm::zip_equal(kinds, byKind))
+      if (!buffers.empty())
+        stack(makeArena(name, exec::MemoryClass::Static), buffers);
+  }
+
+  /// All that a forward saves is alive when it ends, so a frame is its sum.
+  void planFrame() {
+    auto buffers = llvm::to_vector(getOperation().getOps<exec::FrameOp>());
+    if (!buffers.empty())
+      stack(makeArena("frame", exec::MemoryClass::Frame), buffers);
+  }
+
+  /// Lays buffers end to end.
+  template <typename Buffer> void stack(exec::ArenaOp arena, ArrayRef<Buffer> buffers) {
+    int64_t end = 0;
+    for (Buffer buffer : buffers) {
       place(buffer, arena, end);
       end += llvm::alignTo(buffer.getBytes(), exec::kAlignment);
     }
     arena.setBytes(end);
-    remark::analysis(arena.getLoc(), remark::RemarkOpts::name("static arena").category("memory"))
-        << remark::metric("bytes", end);
+    remark::analysis(arena.getLoc(), remark::RemarkOpts::name("arena").category("memory"))
+        << remark::metric("arena", arena.getSymName().str()) << remark::metric("bytes", end);
+  }
+  template <typename Buffer> void stack(exec::ArenaOp arena, SmallVectorImpl<Buffer> &buffers) {
+    stack(arena, ArrayRef<Buffer>(buffers));
   }
 
-  void planWork(exec::ArenaOp arena) {
+  void planWork() {
+    SymbolTable symbols(getOperation());
+    exec::ArenaOp arena = makeArena("work", exec::MemoryClass::Work);
     std::vector<Work> programs;
     for (auto program : getOperation().getOps<exec::ProgramOp>()) {
       Work work{program, {}, {}, 0};
       for (auto [buffer, lifetime] : computeLifetimes(program)) {
+        if (buffer.getArena()) // the caller's
+          continue;
         work.buffers.push_back(buffer);
         work.intervals.push_back({buffer.getBytes(), lifetime.first, lifetime.last});
       }
+      if (program.getSegment() != train::Segment::Whole)
+        useFrame(work, symbols);
       work.lowerBound = findLowerBound(work.intervals);
       programs.push_back(std::move(work));
     }
@@ -99,6 +155,33 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
       report(work, placement);
     }
     arena.setBytes(bytes);
+  }
+
+  /// Moves buffers of a segment to frame bytes that are not written yet or dead already, largest
+  /// first; the rest stays for the work arena.
+  void useFrame(Work &work, SymbolTable &symbols) {
+    auto frames = llvm::to_vector(getOperation().getOps<exec::FrameOp>());
+    exec::ProgramOp program = work.program;
+    if (frames.empty() || (program.getVariant() && program.getVariant()->getRetain()))
+      return;
+    auto arena = symbols.lookup<exec::ArenaOp>(*frames.front().getArena());
+    std::vector<PlacedBuffer> obstacles;
+    for (auto [frame, lifetime] : frameLifetimes(program, symbols)) {
+      auto buffer = cast<exec::FrameOp>(frame);
+      obstacles.push_back({*buffer.getOffset(), buffer.getBytes(), lifetime.first, lifetime.last});
+    }
+    std::vector<std::optional<uint64_t>> offsets =
+        fitAround(work.intervals, obstacles, *arena.getBytes(), exec::kAlignment);
+    Work rest{program, {}, {}, 0};
+    for (auto [buffer, interval, offset] : llvm::zip_equal(work.buffers, work.intervals, offsets)) {
+      if (offset) {
+        place(buffer, arena, static_cast<int64_t>(*offset));
+        continue;
+      }
+      rest.buffers.push_back(buffer);
+      rest.intervals.push_back(interval);
+    }
+    work = std::move(rest);
   }
 
   template <typename Buffer> static void place(Buffer buffer, exec::ArenaOp arena, int64_t offset) {

@@ -1,14 +1,23 @@
 // RUN: regimen-opt %s -split-input-file -regimen-plan-memory -regimen-verify-memory | FileCheck %s
 
-// What dies gives its bytes to what is born later; static buffers lie end to end.
+// What dies gives its bytes to what is born later; static buffers lie end to end, an arena a kind.
 // CHECK-LABEL: module @reuse
 module @reuse {
-  // CHECK: exec.arena @static class({{ ?}}static) space({{ ?}}device) bytes 192
+  // CHECK: exec.arena @params class({{ ?}}static) space({{ ?}}device) bytes 192
+  // CHECK-NEXT: exec.arena @optimizer class({{ ?}}static) space({{ ?}}device) bytes 64
+  // CHECK-NEXT: exec.arena @buffers class({{ ?}}static) space({{ ?}}device) bytes 64
+  // CHECK-NEXT: exec.arena @constants class({{ ?}}static) space({{ ?}}device) bytes 64
   // CHECK-NEXT: exec.arena @work class({{ ?}}work) space({{ ?}}device) bytes 512
-  // CHECK: exec.static @s0 bytes 100 category({{ ?}}params) in @static[0]
-  // CHECK: exec.static @s1 bytes 4 category({{ ?}}params) in @static[128]
+  // CHECK: exec.static @s0 bytes 100 category({{ ?}}params) in @params[0]
+  // CHECK: exec.static @s1 bytes 4 category({{ ?}}params) in @params[128]
+  // CHECK: exec.static @m bytes 4 category({{ ?}}optimizer) in @optimizer[0]
+  // CHECK: exec.static @b bytes 4 category({{ ?}}workspace) in @buffers[0]
+  // CHECK: exec.static @c bytes 4 category({{ ?}}workspace) in @constants[0]
   exec.static @s0 bytes 100 category(params)
   exec.static @s1 bytes 4 category(params)
+  exec.static @m bytes 4 category(optimizer)
+  exec.static @b bytes 4 category(workspace)
+  exec.static @c bytes 4 category(workspace) = dense<1.0> : tensor<f32>
   // CHECK: exec.program @chain {{.*}} lower_bound 512
   exec.program @chain evaluation inputs [] outputs ["y"] {
     // CHECK-DAG: exec.buffer "a" {{.*}} in @work[[A:\[[0-9]+\]]]
@@ -83,5 +92,82 @@ module @lanes {
     exec.wait 0 lane(compute)
     exec.call "aten::fill.Scalar_out" out () -> (%y) : () -> memref<16xf32>
     exec.return %y : memref<16xf32>
+  }
+}
+
+// -----
+
+// Frame buffers lie end to end. A forward's temporaries lie where its frame is not written yet, a backward's where it is
+// dead, unless the frame is retained; the caller's tensors are not planned.
+// CHECK-LABEL: module @segments
+module @segments {
+  // CHECK: exec.arena @frame class({{ ?}}frame) space({{ ?}}device) bytes 512
+  // CHECK: exec.arena @work class({{ ?}}work) space({{ ?}}device) bytes 256
+  exec.arena @caller class(caller) space(device) bytes 0
+  train.saved @a : tensor<64xf32>
+  train.saved @b : tensor<64xf32>
+  // CHECK: exec.frame @"a:frame" bytes 256 category({{ ?}}activations) in @frame[0]
+  // CHECK: exec.frame @"b:frame" bytes 256 category({{ ?}}activations) in @frame[256]
+  exec.frame @"a:frame" bytes 256 category(activations)
+  exec.frame @"b:frame" bytes 256 category(activations)
+  exec.bind @a at @"a:frame"[0] : memref<64xf32>
+  exec.bind @b at @"b:frame"[0] : memref<64xf32>
+  // CHECK: exec.program @forward {{.*}} lower_bound 0
+  exec.program @forward micro_step segment(forward) inputs ["x"] takes [#train.port<argument 0>] outputs ["y"] gives [#train.port<output 0>] {
+    // CHECK: exec.buffer "x" {{.*}} in @caller[0]
+    // CHECK: exec.buffer "t" {{.*}} in @frame[256]
+    // CHECK: exec.buffer "y" {{.*}} in @caller[0]
+    %xb = exec.buffer "x" bytes 256 category(activations) in @caller[0]
+    %x = exec.view %xb[0] : memref<64xf32>
+    exec.given 0 in %x : memref<64xf32>
+    %tb = exec.buffer "t" bytes 256 category(workspace)
+    %t = exec.view %tb[0] : memref<64xf32>
+    %yb = exec.buffer "y" bytes 256 category(activations) in @caller[0]
+    %y = exec.view %yb[0] : memref<64xf32>
+    %fa = exec.get @"a:frame"
+    %a = exec.view %fa[0] : memref<64xf32>
+    %fb = exec.get @"b:frame"
+    %b = exec.view %fb[0] : memref<64xf32>
+    exec.call "aten::relu.out" out (%x) -> (%t) : (memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::relu.out" out (%t) -> (%a) : (memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::relu.out" out (%a) -> (%b) : (memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::relu.out" out (%b) -> (%y) : (memref<64xf32>) -> memref<64xf32>
+    exec.return %y : memref<64xf32>
+  }
+  // CHECK: exec.program @backward {{.*}} lower_bound 256
+  exec.program @backward micro_step segment(backward) inputs ["dy"] takes [#train.port<output_gradient 0>] outputs ["dx"] gives [#train.port<argument_gradient 0>] variant <outputs [0] arguments [0]> {
+    %dyb = exec.buffer "dy" bytes 256 category(activations) in @caller[0]
+    %dy = exec.view %dyb[0] : memref<64xf32>
+    exec.given 0 in %dy : memref<64xf32>
+    // CHECK: exec.buffer "u" {{.*}} in @work[0]
+    // CHECK: exec.buffer "v" {{.*}} in @frame[256]
+    %ub = exec.buffer "u" bytes 256 category(activations)
+    %u = exec.view %ub[0] : memref<64xf32>
+    %vb = exec.buffer "v" bytes 256 category(activations)
+    %v = exec.view %vb[0] : memref<64xf32>
+    %dxb = exec.buffer "dx" bytes 256 category(activations) in @caller[0]
+    %dx = exec.view %dxb[0] : memref<64xf32>
+    %fa = exec.get @"a:frame"
+    %a = exec.view %fa[0] : memref<64xf32>
+    %fb = exec.get @"b:frame"
+    %b = exec.view %fb[0] : memref<64xf32>
+    exec.call "aten::mul.out" out (%dy, %b) -> (%u) : (memref<64xf32>, memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::mul.out" out (%u, %a) -> (%v) : (memref<64xf32>, memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::mul.out" out (%v, %a) -> (%dx) : (memref<64xf32>, memref<64xf32>) -> memref<64xf32>
+    exec.return %dx : memref<64xf32>
+  }
+  // CHECK: exec.program @retaining
+  exec.program @retaining micro_step segment(backward) inputs ["dy"] takes [#train.port<output_gradient 0>] outputs ["dx"] gives [#train.port<argument_gradient 0>] variant <outputs [0] arguments [0] retain true> {
+    %dyb = exec.buffer "dy" bytes 256 category(activations) in @caller[0]
+    %dy = exec.view %dyb[0] : memref<64xf32>
+    exec.given 0 in %dy : memref<64xf32>
+    // CHECK: exec.buffer "u" {{.*}} in @work[0]
+    %ub = exec.buffer "u" bytes 256 category(activations)
+    %u = exec.view %ub[0] : memref<64xf32>
+    %dxb = exec.buffer "dx" bytes 256 category(activations) in @caller[0]
+    %dx = exec.view %dxb[0] : memref<64xf32>
+    exec.call "aten::relu.out" out (%dy) -> (%u) : (memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::relu.out" out (%u) -> (%dx) : (memref<64xf32>) -> memref<64xf32>
+    exec.return %dx : memref<64xf32>
   }
 }

@@ -32,11 +32,11 @@ module {
 
 // -----
 
+// Neighbours in different arenas do not meet.
 module {
   exec.arena @a class(static) space(device) bytes 64
   exec.arena @b class(static) space(host) bytes 64
   exec.static @s bytes 64 category(params) in @a[0]
-  // expected-error @+1 {{is in "b", its neighbours are in "a"}}
   exec.static @t bytes 64 category(params) in @b[0]
 }
 
@@ -89,5 +89,69 @@ module {
     exec.call "aten::fill.Scalar_out" out () -> (%a) : () -> memref<16xf32>
     exec.call "aten::fill.Scalar_out" out () -> (%b) : () -> memref<16xf32>
     exec.return %a : memref<16xf32>
+  }
+}
+
+// -----
+
+// A forward's temporary over what it saved already.
+module {
+  exec.arena @frame class(frame) space(device) bytes 64
+  train.saved @a : tensor<16xf32>
+  // expected-note @+1 {{the other buffer}}
+  exec.frame @f bytes 64 category(activations) in @frame[0]
+  exec.bind @a at @f[0] : memref<16xf32>
+  exec.program @forward micro_step segment(forward) inputs [] takes [] outputs [] gives [] lower_bound 0 {
+    %fb = exec.get @f
+    %a = exec.view %fb[0] : memref<16xf32>
+    // expected-error @+1 {{share bytes while both are alive at 1, with another buffer}}
+    %tb = exec.buffer "t" bytes 64 category(workspace) in @frame[0]
+    %t = exec.view %tb[0] : memref<16xf32>
+    exec.call "aten::fill.Scalar_out" out () -> (%a) : () -> memref<16xf32>
+    exec.call "aten::relu.out" out (%a) -> (%t) : (memref<16xf32>) -> memref<16xf32>
+  }
+}
+
+// -----
+
+// A backward's temporary over what it still reads.
+module {
+  exec.arena @frame class(frame) space(device) bytes 64
+  train.saved @a : tensor<16xf32>
+  // expected-error @+1 {{share bytes while both are alive at 0, with another buffer}}
+  exec.frame @f bytes 64 category(activations) in @frame[0]
+  exec.bind @a at @f[0] : memref<16xf32>
+  exec.program @backward micro_step segment(backward) inputs [] takes [] outputs [] gives [] variant <> lower_bound 0 {
+    %fb = exec.get @f
+    %a = exec.view %fb[0] : memref<16xf32>
+    // expected-note @+1 {{the other buffer}}
+    %tb = exec.buffer "t" bytes 64 category(workspace) in @frame[0]
+    %t = exec.view %tb[0] : memref<16xf32>
+    exec.call "aten::relu.out" out (%a) -> (%t) : (memref<16xf32>) -> memref<16xf32>
+  }
+}
+
+// -----
+
+// A frame that is retained is no place for temporaries.
+module {
+  exec.arena @frame class(frame) space(device) bytes 64
+  train.saved @a : tensor<16xf32>
+  exec.frame @f bytes 64 category(activations) in @frame[0]
+  exec.bind @a at @f[0] : memref<16xf32>
+  exec.program @backward micro_step segment(backward) inputs [] takes [] outputs [] gives [] variant <retain true> lower_bound 0 {
+    // expected-error @+1 {{is in an arena of class frame, but lives as class work}}
+    %tb = exec.buffer "t" bytes 64 category(workspace) in @frame[0]
+  }
+}
+
+// -----
+
+// Only what a caller drives has tensors of a caller.
+module {
+  exec.arena @caller class(caller) space(device) bytes 0
+  exec.program @p evaluation inputs [] outputs [] lower_bound 0 {
+    // expected-error @+1 {{is in an arena of class caller, but lives as class work}}
+    %tb = exec.buffer "t" bytes 64 category(workspace) in @caller[0]
   }
 }
