@@ -89,8 +89,16 @@ private:
     auto training = std::make_unique<fb::TrainingT>();
     const OptimizerConfig &optimizer = config.optimizer;
     training->optimizer = optimizer.type;
-    ParameterGroups groups(optimizer);
-    for (const ParameterGroups::Group &group : groups.groups()) {
+    ParameterGroups parameterGroups(optimizer);
+    std::vector<ParameterGroups::Group> groups = parameterGroups.groups();
+    if (config.isSuspended()) {
+      // Every parameter is a group of its own.
+      groups.clear();
+      for (auto parameter : module.getOps<train::ParameterOp>())
+        groups.push_back(
+            parameterGroups.groups()[parameterGroups.groupOf(parameter.getSymName().str())]);
+    }
+    for (const ParameterGroups::Group &group : groups) {
       auto entry = std::make_unique<fb::GroupT>();
       entry->lr = group.lr;
       entry->weight_decay = group.weightDecay;
@@ -116,10 +124,19 @@ private:
       tables.addArena(arena);
     for (auto buffer : module.getOps<exec::StaticOp>())
       tables.addStatic(buffer);
+    for (auto buffer : module.getOps<exec::FrameOp>())
+      tables.addFrame(buffer);
+    SymbolTable symbols(module);
     int32_t index = 0;
     for (auto program : module.getOps<exec::ProgramOp>()) {
-      for (auto [buffer, lifetime] : computeLifetimes(program))
+      auto last = static_cast<uint32_t>(std::max<size_t>(program.getInstructions().size(), 1) - 1);
+      for (auto [buffer, lifetime] : computeLifetimes(program)) {
+        // What the caller owns is there from the start to the end.
+        auto arena = symbols.lookup<exec::ArenaOp>(buffer.getArena().value_or(""));
+        if (arena && arena.getMemoryClass() == exec::MemoryClass::Caller)
+          lifetime = {0, last};
         tables.addBuffer(buffer, index, lifetime);
+      }
       ++index;
     }
   }

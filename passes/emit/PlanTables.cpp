@@ -103,16 +103,18 @@ uint32_t PlanTables::addBufferEntry(Buffer op, int32_t program, Lifetime lifetim
 }
 
 void PlanTables::addStatic(exec::StaticOp buffer) {
-  statics[buffer.getSymName().str()] = addBufferEntry(buffer, -1, {}, buffer.getSymName());
+  symbols[buffer.getSymName().str()] = addBufferEntry(buffer, -1, {}, buffer.getSymName());
+}
+
+void PlanTables::addFrame(exec::FrameOp buffer) {
+  symbols[buffer.getSymName().str()] = addBufferEntry(buffer, -1, {}, buffer.getSymName());
 }
 
 void PlanTables::addBuffer(exec::BufferOp buffer, int32_t program, Lifetime lifetime) {
   buffers[buffer] = addBufferEntry(buffer, program, lifetime, buffer.getName());
 }
 
-uint32_t PlanTables::bufferOf(StringRef staticBuffer) const {
-  return statics.at(staticBuffer.str());
-}
+uint32_t PlanTables::bufferOf(StringRef symbol) const { return symbols.at(symbol.str()); }
 
 uint32_t PlanTables::bufferOf(Value buffer) const {
   if (auto get = buffer.getDefiningOp<exec::GetOp>())

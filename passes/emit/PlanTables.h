@@ -24,11 +24,12 @@ public:
 
   void addArena(exec::ArenaOp arena);
   void addStatic(exec::StaticOp buffer);
+  void addFrame(exec::FrameOp buffer);
   void addBuffer(exec::BufferOp buffer, int32_t program, Lifetime lifetime);
 
   /// Index of a buffer that was added, by its op or by the op that makes it a value.
   uint32_t bufferOf(mlir::Value buffer) const;
-  uint32_t bufferOf(llvm::StringRef staticBuffer) const;
+  uint32_t bufferOf(llvm::StringRef symbol) const;
   /// Index of the tensor that a value of exec.view stands for.
   uint32_t tensorOf(mlir::Value tensor);
   uint32_t tensorOf(uint32_t buffer, int64_t byteOffset, mlir::MemRefType type);
@@ -45,7 +46,7 @@ private:
 
   plan::fb::PlanT &plan;
   std::map<std::string, uint16_t, std::less<>> arenas;
-  std::map<std::string, uint32_t, std::less<>> statics;
+  std::map<std::string, uint32_t, std::less<>> symbols; // static and frame buffers
   llvm::DenseMap<mlir::Operation *, uint32_t> buffers;
   std::map<TensorKey, uint32_t> tensors;
   std::map<std::pair<std::string, plan::fb::KernelMode>, uint32_t> kernels;

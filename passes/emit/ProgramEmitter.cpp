@@ -37,6 +37,9 @@ public:
     result->contribution = static_cast<fb::Contribution>(program.getContribution());
     result->events = static_cast<uint32_t>(program.getEvents());
     result->lower_bound = program.getLowerBound().value_or(0);
+    result->segment = static_cast<fb::Segment>(program.getSegment());
+    if (std::optional<train::VariantAttr> variant = program.getVariant())
+      emitVariant(*variant);
     for (Operation &op : program.getBody().front())
       emitOp(&op);
     emitOutputs();
@@ -44,9 +47,23 @@ public:
   }
 
 private:
+  static std::vector<uint32_t> emitIndices(ArrayRef<int64_t> indices) {
+    return {indices.begin(), indices.end()};
+  }
+
+  void emitVariant(train::VariantAttr variant) {
+    result->gradient_outputs = emitIndices(variant.getOutputs());
+    result->wanted_arguments = emitIndices(variant.getArguments());
+    result->wanted_parameters = emitIndices(variant.getParameters());
+    result->gradients = emitIndices(variant.getGradients());
+    result->retain = variant.getRetain();
+  }
+
   void emitOp(Operation *op) {
     if (isa<exec::GetOp, exec::BufferOp, exec::ViewOp, exec::ReturnOp>(op))
       return;
+    if (auto given = dyn_cast<exec::GivenOp>(op))
+      return emitGiven(given);
     if (auto instruction = dyn_cast<exec::InstructionOpInterface>(op))
       return emitInstruction(instruction);
     emitScalar(op);
@@ -126,6 +143,18 @@ private:
     return body;
   }
 
+  void emitGiven(exec::GivenOp given) {
+    auto port = cast<train::PortAttr>((*program.getTakes())[given.getInput()]);
+    auto input = std::make_unique<fb::InputT>();
+    input->name = cast<StringAttr>(program.getInputs()[given.getInput()]).str();
+    input->tensor = tables.tensorOf(given.getTensor());
+    input->source = port.getKind() == train::PortKind::Argument ? fb::InputSource::Argument
+                    : port.getKind() == train::PortKind::Output ? fb::InputSource::Output
+                                                                : fb::InputSource::OutputGradient;
+    input->index = static_cast<uint32_t>(port.getIndex());
+    result->inputs.push_back(std::move(input));
+  }
+
   fb::CallT emitCall(exec::CallOp call) {
     fb::CallT body;
     body.kernel = tables.kernelOf(call);
@@ -203,13 +232,29 @@ private:
   // Outputs
   //===--------------------------------------------------------------------===//
 
+  static void emitPort(fb::OutputT &output, train::PortAttr port) {
+    output.kind = port.getKind() == train::PortKind::Output ? fb::OutputKind::Value
+                  : port.getKind() == train::PortKind::ArgumentGradient
+                      ? fb::OutputKind::ArgumentGradient
+                      : fb::OutputKind::ParameterGradient;
+    output.index = static_cast<uint32_t>(port.getIndex());
+  }
+
   void emitOutputs() {
     auto names = program.getOutputs().getAsValueRange<StringAttr>();
-    for (auto [name, value] :
-         llvm::zip_equal(names, program.getBody().front().getTerminator()->getOperands())) {
+    for (auto [index, name, value] :
+         llvm::enumerate(names, program.getBody().front().getTerminator()->getOperands())) {
       auto output = std::make_unique<fb::OutputT>();
       output->name = name.str();
       output->tensor = tables.tensorOf(value);
+      output->index = static_cast<uint32_t>(index);
+      if (program.getGives())
+        emitPort(*output, cast<train::PortAttr>((*program.getGives())[index]));
+      if (program.getDependences()) {
+        auto dependence = cast<train::DependenceAttr>((*program.getDependences())[index]);
+        output->arguments = emitIndices(dependence.getArguments());
+        output->parameters = emitIndices(dependence.getParameters());
+      }
       result->outputs.push_back(std::move(output));
     }
     auto indexOf = [](std::optional<uint64_t> index) {
