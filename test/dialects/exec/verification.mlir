@@ -225,3 +225,70 @@ exec.program @p update inputs [] outputs [] {
   // expected-error @+1 {{uses event 0 of 0}}
   exec.wait 0 lane(compute)
 }
+
+// -----
+
+// expected-error @+1 {{has a negative size}}
+exec.frame @f bytes -1 category(activations)
+
+// -----
+
+// expected-error @+1 {{names @nowhere, which is no arena}}
+exec.frame @f bytes 64 category(activations) in @nowhere[0]
+
+// -----
+
+train.parameter @w : tensor<16xf32> trainable
+exec.frame @f bytes 64 category(activations)
+// expected-error @+1 {{places @w in @f; frames hold what a forward saves, and nothing else}}
+exec.bind @w at @f[0] : memref<16xf32>
+
+// -----
+
+train.saved @a : tensor<16xf32>
+exec.static @s bytes 64 category(params)
+// expected-error @+1 {{places @a in @s; frames hold what a forward saves, and nothing else}}
+exec.bind @a at @s[0] : memref<16xf32>
+
+// -----
+
+exec.program @p evaluation inputs ["x"] takes [#train.port<argument 0>] outputs [] {
+  %b = exec.buffer "x" bytes 4 category(activations)
+  %x = exec.view %b[0] : memref<f32>
+  // expected-error @+1 {{loads what the caller brings}}
+  exec.load_input 0 -> %x : memref<f32>
+}
+
+// -----
+
+exec.program @p evaluation inputs ["x"] outputs [] {
+  %b = exec.buffer "x" bytes 4 category(activations)
+  %x = exec.view %b[0] : memref<f32>
+  // expected-error @+1 {{takes from a caller what is loaded}}
+  exec.given 0 in %x : memref<f32>
+}
+
+// -----
+
+exec.program @p evaluation inputs ["x"] takes [#train.port<argument 0>] outputs [] {
+  %b = exec.buffer "x" bytes 4 category(activations)
+  %x = exec.view %b[0] : memref<f32>
+  exec.given 0 in %x : memref<f32>
+  // expected-error @+1 {{names input 0 a second time}}
+  exec.given 0 in %x : memref<f32>
+}
+
+// -----
+
+exec.program @p evaluation inputs ["x"] takes [#train.port<argument 0>] outputs [] {
+  %b = exec.buffer "x" bytes 4 category(activations)
+  %x = exec.view %b[0] : memref<f32>
+  // expected-error @+1 {{names input 1 of 1}}
+  exec.given 1 in %x : memref<f32>
+}
+
+// -----
+
+// expected-error @+1 {{has 0 entries in 'takes' for 1}}
+exec.program @p evaluation inputs ["x"] takes [] outputs [] {
+}

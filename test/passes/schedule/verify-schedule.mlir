@@ -78,3 +78,34 @@ exec.bind @v at @buffer[12] : memref<4xf32>
 // expected-error @+1 {{was not lowered to an exec.program}}
 train.program @p update inputs [] outputs [] {
 }
+
+// -----
+
+// A forward that leaves a hole in its frame.
+train.saved @a : tensor<16xf32>
+exec.frame @f bytes 64 category(activations)
+exec.bind @a at @f[0] : memref<16xf32>
+// expected-error @+1 {{does not write all of "f", from which its backwards go on}}
+exec.program @forward micro_step segment(forward) inputs [] takes [] outputs [] gives [] {
+  %fb = exec.get @f
+  %half = exec.view %fb[0] : memref<8xf32>
+  exec.call "aten::fill.Scalar_out" out () -> (%half) : () -> memref<8xf32>
+}
+
+// -----
+
+// What the caller brings is there; another tensor of its is not.
+exec.arena @caller class(caller) space(device) bytes 0
+exec.program @p evaluation inputs ["x"] takes [#train.port<argument 0>] outputs ["y"] gives [#train.port<output 0>] {
+  %xb = exec.buffer "x" bytes 64 category(activations) in @caller[0]
+  %x = exec.view %xb[0] : memref<16xf32>
+  exec.given 0 in %x : memref<16xf32>
+  %zb = exec.buffer "z" bytes 64 category(activations) in @caller[0]
+  %z = exec.view %zb[0] : memref<16xf32>
+  %yb = exec.buffer "y" bytes 64 category(activations) in @caller[0]
+  %y = exec.view %yb[0] : memref<16xf32>
+  exec.call "aten::relu.out" out (%x) -> (%y) : (memref<16xf32>) -> memref<16xf32>
+  // expected-error @+1 {{reads bytes 0 to 64 of buffer "z" before they are written}}
+  exec.call "aten::relu.out" out (%z) -> (%y) : (memref<16xf32>) -> memref<16xf32>
+  exec.return %y : memref<16xf32>
+}
