@@ -55,11 +55,15 @@ def Exec_Buffer : TypeDef<Exec_Dialect, "Buffer"> {
 }
 def Exec_Tensor : MemRefOf<[F64, F32, F16, BF16, I64, I32, I16, I8, UI8, I1]>;
 
-def Exec_MemoryClassAttr : EnumAttr<Exec_Dialect, Exec_MemoryClass, "memory_class">;
-def Exec_MemorySpaceAttr : EnumAttr<Exec_Dialect, Exec_MemorySpace, "memory_space">;
-def Exec_CategoryAttr : EnumAttr<Exec_Dialect, Exec_Category, "category">;
-def Exec_LaneAttr : EnumAttr<Exec_Dialect, Exec_Lane, "lane">;
-def Exec_KernelModeAttr : EnumAttr<Exec_Dialect, Exec_KernelMode, "kernel_mode">;
+// Without the blank that a format's first variable gets.
+class Exec_EnumAttr<EnumInfo info, string mnemonic> : EnumAttr<Exec_Dialect, info, mnemonic> {
+  let assemblyFormat = "`` $value";
+}
+def Exec_MemoryClassAttr : Exec_EnumAttr<Exec_MemoryClass, "memory_class">;
+def Exec_MemorySpaceAttr : Exec_EnumAttr<Exec_MemorySpace, "memory_space">;
+def Exec_CategoryAttr : Exec_EnumAttr<Exec_Category, "category">;
+def Exec_LaneAttr : Exec_EnumAttr<Exec_Lane, "lane">;
+def Exec_KernelModeAttr : Exec_EnumAttr<Exec_KernelMode, "kernel_mode">;
 
 def Exec_ArgAttr : AttrDef<Exec_Dialect, "Arg"> {
   let mnemonic = "arg";
@@ -89,7 +93,7 @@ def Exec_ArenaOp : Exec_Op<"arena", [Symbol]> {
   let arguments = (ins SymbolNameAttr:$sym_name, Exec_MemoryClassAttr:$memory_class, Exec_MemorySpaceAttr:$space,
                    OptionalAttr<I64Attr>:$bytes);
   let assemblyFormat = [{
-    $sym_name `class` `` `(` `` $memory_class `)` `space` `` `(` `` $space `)` (`bytes` $bytes^)? attr-dict
+    $sym_name `class` `` `(` $memory_class `)` `space` `` `(` $space `)` (`bytes` $bytes^)? attr-dict
   }];
 }
 
@@ -100,7 +104,7 @@ def Exec_StaticOp : Exec_Op<"static", [Symbol, DeclareOpInterfaceMethods<SymbolU
                    OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset,
                    OptionalAttr<ElementsAttr>:$value);
   let assemblyFormat = [{
-    $sym_name `bytes` $bytes `category` `` `(` `` $category `)` (`in` $arena^ `[` $offset `]`)? (`=` $value^)? attr-dict
+    $sym_name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? (`=` $value^)? attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -110,7 +114,7 @@ def Exec_FrameOp : Exec_Op<"frame", [Symbol, DeclareOpInterfaceMethods<SymbolUse
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$bytes, Exec_CategoryAttr:$category,
                    OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset);
   let assemblyFormat = [{
-    $sym_name `bytes` $bytes `category` `` `(` `` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
+    $sym_name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -187,7 +191,7 @@ def Exec_BufferOp : Exec_Op<"buffer", [
                    OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset);
   let results = (outs Res<Exec_Buffer, "", [MemAlloc]>:$buffer);
   let assemblyFormat = [{
-    $name `bytes` $bytes `category` `` `(` `` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
+    $name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
   }];
   let hasVerifier = 1;
 }

@@ -33,6 +33,11 @@ def Train_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
 }
 
+// Without the blank that a format's first variable gets.
+class Train_EnumAttr<EnumInfo info, string mnemonic> : EnumAttr<Train_Dialect, info, mnemonic> {
+  let assemblyFormat = "`` $value";
+}
+
 class Train_Op<string mnemonic, list<Trait> traits = []> : Op<Train_Dialect, mnemonic, traits>;
 
 def Train_Tensor : RankedTensorOf<[AnyType]>;
@@ -130,7 +135,7 @@ def Train_Segment : I32EnumAttr<"Segment", "the part of a micro-step that a prog
   let cppNamespace = "::regimen::train";
   let genSpecializedAttr = 0;
 }
-def Train_SegmentAttr : EnumAttr<Train_Dialect, Train_Segment, "segment">;
+def Train_SegmentAttr : Train_EnumAttr<Train_Segment, "segment">;
 
 def Train_PortKind : I32EnumAttr<"PortKind", "what a tensor is to the caller of a program", [
     I32EnumAttrCase<"Argument", 0, "argument">, I32EnumAttrCase<"Output", 1, "output">,
@@ -184,14 +189,14 @@ def Train_Role : I32EnumAttr<"Role", "what a program is for", [
   let cppNamespace = "::regimen::train";
   let genSpecializedAttr = 0;
 }
-def Train_RoleAttr : EnumAttr<Train_Dialect, Train_Role, "role">;
+def Train_RoleAttr : Train_EnumAttr<Train_Role, "role">;
 
 def Train_Contribution : I32EnumAttr<"Contribution", "which contribution to the gradients a micro-step makes", [
     I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"First", 1, "first">, I32EnumAttrCase<"Later", 2, "later">]> {
   let cppNamespace = "::regimen::train";
   let genSpecializedAttr = 0;
 }
-def Train_ContributionAttr : EnumAttr<Train_Dialect, Train_Contribution, "contribution">;
+def Train_ContributionAttr : Train_EnumAttr<Train_Contribution, "contribution">;
 
 def Train_ProgramOp : Train_Op<"program", [
     IsolatedFromAbove, Symbol, SingleBlockImplicitTerminator<"ReturnOp">]> {
@@ -269,7 +274,7 @@ def Train_Hyper : I32EnumAttr<"Hyper", "a run-time input of the update", [
   let cppNamespace = "::regimen::train";
   let genSpecializedAttr = 0;
 }
-def Train_HyperAttr : EnumAttr<Train_Dialect, Train_Hyper, "hyper_kind">;
+def Train_HyperAttr : Train_EnumAttr<Train_Hyper, "hyper_kind">;
 
 def Train_HyperOp : Train_Op<"hyper", [Pure]> {
   let summary = "A hyperparameter of a parameter group, read when the program starts";

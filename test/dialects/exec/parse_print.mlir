@@ -1,28 +1,28 @@
 // RUN: regimen-opt %s | regimen-opt | FileCheck %s
 
-// CHECK: exec.arena @static class({{ ?}}static) space({{ ?}}device)
+// CHECK: exec.arena @static class(static) space(device)
 exec.arena @static class(static) space(device)
-// CHECK: exec.arena @work class({{ ?}}work) space({{ ?}}device) bytes 4096
+// CHECK: exec.arena @work class(work) space(device) bytes 4096
 exec.arena @work class(work) space(device) bytes 4096
 train.parameter @w : tensor<4x8xf32> trainable
-// CHECK: exec.static @params bytes 256 category({{ ?}}params) in @static[64]
+// CHECK: exec.static @params bytes 256 category(params) in @static[64]
 exec.static @params bytes 256 category(params) in @static[64]
-// CHECK: exec.static @constant bytes 8 category({{ ?}}workspace) = dense<[1, 2]> : tensor<2xi32>
+// CHECK: exec.static @constant bytes 8 category(workspace) = dense<[1, 2]> : tensor<2xi32>
 exec.static @constant bytes 8 category(workspace) = dense<[1, 2]> : tensor<2xi32>
 // CHECK: exec.bind @w at @params[128] : memref<4x8xf32>
 exec.bind @w at @params[128] : memref<4x8xf32>
 
-// CHECK: exec.program @step{{ +}}micro_step contribution({{ ?}}first) inputs ["x"] outputs ["loss"] loss 0 events 1 lower_bound 640
+// CHECK: exec.program @step micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 events 1 lower_bound 640
 exec.program @step micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 events 1 lower_bound 640 {
-  // CHECK: %[[BUFFER:.+]] = exec.buffer "x" bytes 128 category({{ ?}}activations) in @work[0]
+  // CHECK: %[[BUFFER:.+]] = exec.buffer "x" bytes 128 category(activations) in @work[0]
   %0 = exec.buffer "x" bytes 128 category(activations) in @work[0]
   // CHECK: %[[X:.+]] = exec.view %[[BUFFER]][0] : memref<8x4xf32, strided<[1, 8]>>
   %x = exec.view %0[0] : memref<8x4xf32, strided<[1, 8]>>
   // CHECK: exec.load_input 0 -> %[[X]]
   exec.load_input 0 -> %x : memref<8x4xf32, strided<[1, 8]>>
-  // CHECK: exec.record 0 lane({{ ?}}copy)
+  // CHECK: exec.record 0 lane(copy)
   exec.record 0 lane(copy)
-  // CHECK: exec.wait 0 lane({{ ?}}compute)
+  // CHECK: exec.wait 0 lane(compute)
   exec.wait 0 lane(compute)
   // CHECK: exec.get @params
   %1 = exec.get @params
@@ -31,12 +31,12 @@ exec.program @step micro_step contribution(first) inputs ["x"] outputs ["loss"] 
   %lr = train.hyper lr group 0
   %3 = exec.buffer "y" bytes 64 category(workspace)
   %y = exec.view %3[0] : memref<4x4xf32>
-  // CHECK: exec.call "aten::addmm.out"{{ +}}out (%{{.+}}, %{{.+}}, %[[X]], scalar_int 1 : i64, %{{.+}} register) -> (%{{.+}}) scratch(%{{.+}})
+  // CHECK: exec.call "aten::addmm.out" out (%{{.+}}, %{{.+}}, %[[X]], scalar_int 1 : i64, %{{.+}} register) -> (%{{.+}}) scratch(%{{.+}})
   exec.call "aten::addmm.out" out (%y, %w, %x, scalar_int 1 : i64, %lr register) -> (%y) scratch(%2)
     : (memref<4x4xf32>, memref<4x8xf32>, memref<8x4xf32, strided<[1, 8]>>, f64) -> memref<4x4xf32>
-  // CHECK: exec.call "aten::index.Tensor_out"{{ +}}out (%{{.+}}, optional [none, %{{.+}}]) -> (%{{.+}}) :
+  // CHECK: exec.call "aten::index.Tensor_out" out (%{{.+}}, optional [none, %{{.+}}]) -> (%{{.+}}) :
   exec.call "aten::index.Tensor_out" out (%y, optional [none, %y]) -> (%y) : (memref<4x4xf32>, memref<4x4xf32>) -> memref<4x4xf32>
-  // CHECK: exec.call "aten::_fused_adamw_"{{ +}}in_place ([%{{.+}}, %{{.+}}], [], none, default, float 1.000000e+00 : f64, bool true, ints array<i64: 1, 2>, floats array<f64: 1.000000e+00>, bools array<i1: true>, dtype f32, string "mean", scalar_float 2.000000e+00 : f64, scalar_bool false) lane({{ ?}}comm)
+  // CHECK: exec.call "aten::_fused_adamw_" in_place ([%{{.+}}, %{{.+}}], [], none, default, float 1.000000e+00 : f64, bool true, ints array<i64: 1, 2>, floats array<f64: 1.000000e+00>, bools array<i1: true>, dtype f32, string "mean", scalar_float 2.000000e+00 : f64, scalar_bool false) lane(comm)
   exec.call "aten::_fused_adamw_" in_place ([%y, %w], [], none, default, float 1.0 : f64, bool true, ints array<i64: 1, 2>,
     floats array<f64: 1.0>, bools array<i1: true>, dtype f32, string "mean", scalar_float 2.0 : f64, scalar_bool false) lane(comm)
     : (memref<4x4xf32>, memref<4x8xf32>) -> ()

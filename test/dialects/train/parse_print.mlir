@@ -24,7 +24,7 @@ train.program @forward forward inputs ["x"] outputs ["loss"] loss 0 {
   train.return %x : tensor<f32>
 }
 
-// CHECK: train.program @micro_step_first micro_step contribution({{ ?}}first) inputs [] outputs []
+// CHECK: train.program @micro_step_first micro_step contribution(first) inputs [] outputs []
 train.program @micro_step_first micro_step contribution(first) inputs [] outputs [] {
   // CHECK: %[[SEED:.*]] = train.seed accumulate 4 : tensor<f32>
   %seed = train.seed accumulate 4 : tensor<f32>

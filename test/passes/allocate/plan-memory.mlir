@@ -3,16 +3,16 @@
 // What dies gives its bytes to what is born later; static buffers lie end to end, an arena a kind.
 // CHECK-LABEL: module @reuse
 module @reuse {
-  // CHECK: exec.arena @params class({{ ?}}static) space({{ ?}}device) bytes 192
-  // CHECK-NEXT: exec.arena @optimizer class({{ ?}}static) space({{ ?}}device) bytes 64
-  // CHECK-NEXT: exec.arena @buffers class({{ ?}}static) space({{ ?}}device) bytes 64
-  // CHECK-NEXT: exec.arena @constants class({{ ?}}static) space({{ ?}}device) bytes 64
-  // CHECK-NEXT: exec.arena @work class({{ ?}}work) space({{ ?}}device) bytes 512
-  // CHECK: exec.static @s0 bytes 100 category({{ ?}}params) in @params[0]
-  // CHECK: exec.static @s1 bytes 4 category({{ ?}}params) in @params[128]
-  // CHECK: exec.static @m bytes 4 category({{ ?}}optimizer) in @optimizer[0]
-  // CHECK: exec.static @b bytes 4 category({{ ?}}workspace) in @buffers[0]
-  // CHECK: exec.static @c bytes 4 category({{ ?}}workspace) in @constants[0]
+  // CHECK: exec.arena @params class(static) space(device) bytes 192
+  // CHECK-NEXT: exec.arena @optimizer class(static) space(device) bytes 64
+  // CHECK-NEXT: exec.arena @buffers class(static) space(device) bytes 64
+  // CHECK-NEXT: exec.arena @constants class(static) space(device) bytes 64
+  // CHECK-NEXT: exec.arena @work class(work) space(device) bytes 512
+  // CHECK: exec.static @s0 bytes 100 category(params) in @params[0]
+  // CHECK: exec.static @s1 bytes 4 category(params) in @params[128]
+  // CHECK: exec.static @m bytes 4 category(optimizer) in @optimizer[0]
+  // CHECK: exec.static @b bytes 4 category(workspace) in @buffers[0]
+  // CHECK: exec.static @c bytes 4 category(workspace) in @constants[0]
   exec.static @s0 bytes 100 category(params)
   exec.static @s1 bytes 4 category(params)
   exec.static @m bytes 4 category(optimizer)
@@ -41,7 +41,7 @@ module @reuse {
 // Programs share the arena, each from its start; scratch lives during its call only, an output to the end.
 // CHECK-LABEL: module @programs
 module @programs {
-  // CHECK: exec.arena @work class({{ ?}}work) space({{ ?}}device) bytes 256
+  // CHECK: exec.arena @work class(work) space(device) bytes 256
   // CHECK: exec.program @small {{.*}} lower_bound 64
   exec.program @small evaluation inputs [] outputs ["y"] {
     // CHECK: exec.buffer "y" {{.*}} in @work[0]
@@ -70,7 +70,7 @@ module @programs {
 // instruction touches it.
 // CHECK-LABEL: module @lanes
 module @lanes {
-  // CHECK: exec.arena @work class({{ ?}}work) space({{ ?}}device) bytes 128
+  // CHECK: exec.arena @work class(work) space(device) bytes 128
   // CHECK: exec.program @unordered {{.*}} lower_bound 128
   exec.program @unordered evaluation inputs ["x"] outputs ["y"] {
     %xb = exec.buffer "x" bytes 64 category(activations)
@@ -101,13 +101,13 @@ module @lanes {
 // dead, unless the frame is retained; the caller's tensors are not planned.
 // CHECK-LABEL: module @segments
 module @segments {
-  // CHECK: exec.arena @frame class({{ ?}}frame) space({{ ?}}device) bytes 512
-  // CHECK: exec.arena @work class({{ ?}}work) space({{ ?}}device) bytes 256
+  // CHECK: exec.arena @frame class(frame) space(device) bytes 512
+  // CHECK: exec.arena @work class(work) space(device) bytes 256
   exec.arena @caller class(caller) space(device) bytes 0
   train.saved @a : tensor<64xf32>
   train.saved @b : tensor<64xf32>
-  // CHECK: exec.frame @"a:frame" bytes 256 category({{ ?}}activations) in @frame[0]
-  // CHECK: exec.frame @"b:frame" bytes 256 category({{ ?}}activations) in @frame[256]
+  // CHECK: exec.frame @"a:frame" bytes 256 category(activations) in @frame[0]
+  // CHECK: exec.frame @"b:frame" bytes 256 category(activations) in @frame[256]
   exec.frame @"a:frame" bytes 256 category(activations)
   exec.frame @"b:frame" bytes 256 category(activations)
   exec.bind @a at @"a:frame"[0] : memref<64xf32>
