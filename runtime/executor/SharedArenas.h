@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,10 @@ public:
   /// now.
   Entry &get(const plan::fb::ArenaT &arena, std::vector<bool>::reference isNew);
   const std::map<std::string, Entry> &all() const { return entries; }
+  /// Forgets the arenas that are not among these, which nothing may use any more.
+  void keepOnly(const std::set<std::string> &names) {
+    std::erase_if(entries, [&](const auto &entry) { return !names.contains(entry.first); });
+  }
   std::string name(const std::string &arena) const { return model + "/" + arena; }
 
 private:

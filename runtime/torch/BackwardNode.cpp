@@ -194,7 +194,14 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
   if (variant->key.contribution == Contribution::Later)
     fillExisting(*variant);
 
-  variant->program.run(node.frame()->data(), given, taken, hypers);
+  try {
+    variant->program.run(node.frame()->data(), given, taken, hypers);
+  } catch (...) {
+    // What it consumed of the frame is gone.
+    if (!variant->key.retain)
+      node.giveBack();
+    throw;
+  }
 
   size_t arguments = specialisation.argumentCount();
   for (size_t i = 0; i < taken.size(); ++i) {

@@ -82,11 +82,8 @@ void ModelCore::loadUpdate(const std::string &path) {
     wanted.push_back(program->role == plan::fb::Role::Update);
   if (std::count(wanted.begin(), wanted.end(), true) != 1)
     throw Error("'" + path + "' has no program update; compile it with an optimizer");
-  states.check(plan);
   KernelSettings settings(options.threads);
-  loaded->executor =
-      std::make_unique<Executor>(plan, states.device(), states.arenas(), kernels, wanted);
-  states.adopt(plan);
+  loaded->bind(states, kernels, wanted);
   updates.push_back(std::move(loaded));
 }
 

@@ -83,6 +83,13 @@ void ModelStates::check(const plan::fb::PlanT &plan) const {
            have.sizes() == at::IntArrayRef(place.sizes) &&
            have.strides() == at::IntArrayRef(place.strides);
   };
+  for (const auto &arena : plan.arenas)
+    if (auto known = memory->arenas.all().find(arena->name);
+        known != memory->arenas.all().end() &&
+        arena->memory_class == plan::fb::MemoryClass::Static &&
+        known->second.memory.bytes() != arena->bytes)
+      fail("arena '" + arena->name + "' has " + std::to_string(arena->bytes) + " bytes, others (" +
+           std::to_string(known->second.memory.bytes()) + ")");
   for (size_t i = 0; i < allParameters.size(); ++i) {
     const plan::fb::ParameterT &given = *plan.parameters[i];
     const Parameter &have = allParameters[i];

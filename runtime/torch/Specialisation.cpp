@@ -7,12 +7,27 @@
 #include <ATen/EmptyTensor.h>
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 namespace regimen::runtime {
 
 using plan::fb::Contribution;
 using plan::fb::Segment;
+
+void LoadedPlan::bind(ModelStates &states, KernelTable &kernels, const std::vector<bool> &wanted) {
+  states.check(plan);
+  std::set<std::string> before;
+  for (const auto &[name, arena] : states.arenas().all())
+    before.insert(name);
+  try {
+    executor = std::make_unique<Executor>(plan, states.device(), states.arenas(), kernels, wanted);
+  } catch (...) {
+    states.arenas().keepOnly(before);
+    throw;
+  }
+  states.adopt(plan);
+}
 
 //===----------------------------------------------------------------------===//
 // Ports
@@ -80,7 +95,6 @@ Specialisation::Specialisation(std::unique_ptr<LoadedPlan> taken, std::filesyste
                                std::string config, ModelStates &states, KernelTable &kernels)
     : base(std::move(taken)), archive(std::move(archive)), config(std::move(config)) {
   const plan::fb::PlanT &plan = base->plan;
-  states.check(plan);
   std::vector<bool> wanted(plan.programs.size());
   for (size_t i = 0; i < plan.programs.size(); ++i) {
     const plan::fb::ProgramT &program = *plan.programs[i];
@@ -114,9 +128,7 @@ Specialisation::Specialisation(std::unique_ptr<LoadedPlan> taken, std::filesyste
     outputArguments.push_back(std::move(ofArguments));
     outputParameters.push_back(std::move(ofParameters));
   }
-  base->executor =
-      std::make_unique<Executor>(plan, states.device(), states.arenas(), kernels, wanted);
-  states.adopt(plan);
+  base->bind(states, kernels, wanted);
   addVariants(*base, wanted);
 }
 
@@ -240,11 +252,8 @@ const Variant &Specialisation::compile(const VariantKey &key, const VariantCompi
   auto loaded = std::make_unique<LoadedPlan>(
       compiler.compile({archive, plan.archive->directory_sha256, config, plan.compiler}, requests));
   checkSameFrame(loaded->plan);
-  states.check(loaded->plan);
   std::vector<bool> wanted = newVariants(loaded->plan);
-  loaded->executor =
-      std::make_unique<Executor>(loaded->plan, states.device(), states.arenas(), kernels, wanted);
-  states.adopt(loaded->plan);
+  loaded->bind(states, kernels, wanted);
   addVariants(*loaded, wanted);
   extensions.push_back(std::move(loaded));
   if (const Variant *variant = find(key))

@@ -17,6 +17,10 @@ namespace regimen::runtime {
 struct LoadedPlan {
   explicit LoadedPlan(const std::filesystem::path &path) : plan(plan::read(path)) {}
 
+  /// Checks the plan against the model's states, binds some of its programs, and adds what it
+  /// brings to the states. A failure leaves them as they were.
+  void bind(ModelStates &states, KernelTable &kernels, const std::vector<bool> &wanted);
+
   const plan::fb::PlanT plan;
   std::unique_ptr<Executor> executor;
 };

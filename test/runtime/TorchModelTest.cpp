@@ -41,8 +41,10 @@ std::vector<Variant> usual() {
 
 class TorchModel : public testing::Test {
 protected:
-  void open(const std::string &options = "{}", const std::vector<Variant> &variants = usual()) {
-    plan::write(samples::suspendedPlan(variants), folder / "a.plan");
+  void open(const std::string &options = "{}", const std::vector<Variant> &variants = usual(),
+            bool write = true) {
+    if (write)
+      plan::write(samples::suspendedPlan(variants), folder / "a.plan");
     model = c10::make_intrusive<Model>(options);
     ASSERT_EQ(model->load((folder / "a.plan").string(), "tiny.pt2", "{}"), 0);
     w = model->parameter(0);
@@ -338,13 +340,41 @@ TEST_F(TorchModel, PlansOfOneModelShareStates) {
   other = samples::suspendedPlan({});
   other.arenas[0]->bytes += 64;
   plan::write(other, folder / "b.plan");
-  EXPECT_FAILURE("arena 'params' of 576 bytes",
+  EXPECT_FAILURE("arena 'params' has 576 bytes, others (512)",
                  model->load((folder / "b.plan").string(), "tiny.pt2", "{}"));
   other = samples::suspendedPlan({});
   other.target->threads = 2;
   plan::write(other, folder / "b.plan");
   EXPECT_FAILURE("target.threads=1", model->load((folder / "b.plan").string(), "tiny.pt2", "{}"));
   EXPECT_EQ(model->layout(), R"([["w"],["b"]])");
+}
+
+TEST_F(TorchModel, ARefusedPlanLeavesNothingBehind) {
+  model = c10::make_intrusive<Model>("{}");
+  plan::fb::PlanT broken = samples::suspendedPlan({});
+  broken.arenas[0]->bytes += 64;
+  for (auto &kernel : broken.kernels)
+    if (kernel->name == "aten::tanh.out")
+      kernel->name = "aten::no_such_kernel";
+  plan::write(broken, folder / "a.plan");
+  EXPECT_FAILURE("no operator 'aten::no_such_kernel'",
+                 model->load((folder / "a.plan").string(), "tiny.pt2", "{}"));
+  plan::write(samples::suspendedPlan({}), folder / "a.plan");
+  EXPECT_EQ(model->load((folder / "a.plan").string(), "tiny.pt2", "{}"), 0);
+  EXPECT_TRUE(model->missingUpdate().empty());
+}
+
+TEST_F(TorchModel, AFailedBackwardEndsTheFrame) {
+  plan::fb::PlanT plan = samples::suspendedPlan({{.outputs = {1}}});
+  // The last call of the backward gets an axis that does not exist.
+  plan.programs[2]->instructions.back()->body.AsCall()->args[1]->ints = {7};
+  plan::write(plan, folder / "a.plan");
+  open("{}", {}, /*write=*/false);
+  Tensors out = run(batch(0));
+  EXPECT_FAILURE("of backward_1_p0_p1_First", backward(out[1].sum()));
+  expectFrames(0, 1);
+  EXPECT_FALSE(w.grad().defined());
+  EXPECT_FAILURE("a second time", backward(out[1].sum()));
 }
 
 TEST_F(TorchModel, TensorsOutliveTheModel) {
