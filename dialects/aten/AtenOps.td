@@ -101,6 +101,24 @@ def Aten_ViewOp : Aten_Op<"view", [Aten_View]> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"size", "IntList">];
 }
 
+def Aten_BroadcastTensorsOp : Aten_Op<"broadcast_tensors", []> {
+  let arguments = (ins Variadic<Aten_Tensor>:$tensors);
+  let results = (outs Variadic<Aten_Tensor>:$result);
+  let schemaArgs = [SchemaArg<"tensors", "TensorList">];
+}
+
+def Aten_DiagonalOp : Aten_Op<"diagonal", [Aten_View]> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<I64Attr, "0">:$offset, DefaultValuedOptionalAttr<I64Attr, "0">:$dim1, DefaultValuedOptionalAttr<I64Attr, "1">:$dim2);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"offset", "Int">, SchemaArg<"dim1", "Int">, SchemaArg<"dim2", "Int">];
+}
+
+def Aten_SqueezeOp : Aten_Op<"squeeze", [Aten_View]> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_ArangeOp : Aten_Op<"arange", []> {
   let arguments = (ins Aten_Scalar:$end, OptionalAttr<TypeAttr>:$dtype);
   let results = (outs Aten_Tensor:$result);
@@ -185,12 +203,6 @@ def Aten_ZerosLikeOp : Aten_Op<"zeros_like", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dtype", "OptionalDType">, SchemaArg<"layout", "Ignored">, SchemaArg<"device", "Ignored">, SchemaArg<"pin_memory", "Ignored">, SchemaArg<"memory_format", "OptionalMemoryFormat">];
 }
 
-def Aten_ToCopyOp : Aten_Op<"_to_copy", []> {
-  let arguments = (ins Aten_Tensor:$self, OptionalAttr<TypeAttr>:$dtype, OptionalAttr<I64Attr>:$memory_format);
-  let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dtype", "OptionalDType">, SchemaArg<"layout", "Ignored">, SchemaArg<"device", "Ignored">, SchemaArg<"pin_memory", "Ignored">, SchemaArg<"non_blocking", "Ignored">, SchemaArg<"memory_format", "OptionalMemoryFormat">];
-}
-
 def Aten_CloneOp : Aten_Op<"clone", []> {
   let arguments = (ins Aten_Tensor:$self, OptionalAttr<I64Attr>:$memory_format);
   let results = (outs Aten_Tensor:$result);
@@ -201,6 +213,24 @@ def Aten_CopyOp : Aten_Op<"copy", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$src);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"src", "Tensor">, SchemaArg<"non_blocking", "Ignored">];
+}
+
+def Aten_FillScalarOp : Aten_Op<"fill.Scalar", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$value);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"value", "Scalar">];
+}
+
+def Aten_FillTensorOp : Aten_Op<"fill.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$value);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"value", "Tensor">];
+}
+
+def Aten_ToCopyOp : Aten_Op<"_to_copy", []> {
+  let arguments = (ins Aten_Tensor:$self, OptionalAttr<TypeAttr>:$dtype, OptionalAttr<I64Attr>:$memory_format);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dtype", "OptionalDType">, SchemaArg<"layout", "Ignored">, SchemaArg<"device", "Ignored">, SchemaArg<"pin_memory", "Ignored">, SchemaArg<"non_blocking", "Ignored">, SchemaArg<"memory_format", "OptionalMemoryFormat">];
 }
 
 def Aten_TypeAsOp : Aten_Op<"type_as", []> {
@@ -215,16 +245,40 @@ def Aten_AbsOp : Aten_Op<"abs", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_AtanOp : Aten_Op<"atan", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_BitwiseNotOp : Aten_Op<"bitwise_not", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_CeilOp : Aten_Op<"ceil", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_CeluOp : Aten_Op<"celu", []> {
+  let arguments = (ins Aten_Tensor:$self, Optional<Aten_Scalar>:$alpha);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"alpha", "Scalar">];
+}
+
 def Aten_ClampOp : Aten_Op<"clamp", [AttrSizedOperandSegments]> {
   let arguments = (ins Aten_Tensor:$self, Optional<Aten_Scalar>:$min, Optional<Aten_Scalar>:$max);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"min", "OptionalScalar">, SchemaArg<"max", "OptionalScalar">];
+}
+
+def Aten_ClampMaxOp : Aten_Op<"clamp_max", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$max);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"max", "Scalar">];
 }
 
 def Aten_ClampMinOp : Aten_Op<"clamp_min", []> {
@@ -239,7 +293,25 @@ def Aten_CosOp : Aten_Op<"cos", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_CoshOp : Aten_Op<"cosh", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_EluOp : Aten_Op<"elu", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$self, Optional<Aten_Scalar>:$alpha, Optional<Aten_Scalar>:$scale, Optional<Aten_Scalar>:$input_scale);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"alpha", "Scalar">, SchemaArg<"scale", "Scalar">, SchemaArg<"input_scale", "Scalar">];
+}
+
 def Aten_ErfOp : Aten_Op<"erf", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_ErfcOp : Aten_Op<"erfc", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
@@ -251,10 +323,34 @@ def Aten_ExpOp : Aten_Op<"exp", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_Exp2Op : Aten_Op<"exp2", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_Expm1Op : Aten_Op<"expm1", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_FloorOp : Aten_Op<"floor", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_GeluOp : Aten_Op<"gelu", []> {
   let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<StrAttr, "\"none\"">:$approximate);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"approximate", "String">];
+}
+
+def Aten_GluOp : Aten_Op<"glu", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<I64Attr, "-1">:$dim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">];
 }
 
 def Aten_HardsigmoidOp : Aten_Op<"hardsigmoid", []> {
@@ -264,6 +360,18 @@ def Aten_HardsigmoidOp : Aten_Op<"hardsigmoid", []> {
 }
 
 def Aten_HardswishOp : Aten_Op<"hardswish", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_HardtanhOp : Aten_Op<"hardtanh", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$self, Optional<Aten_Scalar>:$min_val, Optional<Aten_Scalar>:$max_val);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"min_val", "Scalar">, SchemaArg<"max_val", "Scalar">];
+}
+
+def Aten_IsnanOp : Aten_Op<"isnan", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
@@ -281,13 +389,43 @@ def Aten_LogOp : Aten_Op<"log", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_Log10Op : Aten_Op<"log10", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_Log1pOp : Aten_Op<"log1p", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_Log2Op : Aten_Op<"log2", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_LogSigmoidOp : Aten_Op<"log_sigmoid", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_LogSigmoidForwardOp : Aten_Op<"log_sigmoid_forward", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$output, Aten_Tensor:$buffer);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_LogicalNotOp : Aten_Op<"logical_not", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_MishOp : Aten_Op<"mish", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
@@ -317,13 +455,37 @@ def Aten_ReluOp : Aten_Op<"relu", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_Relu6Op : Aten_Op<"relu6", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_RoundOp : Aten_Op<"round", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_RsqrtOp : Aten_Op<"rsqrt", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_SeluOp : Aten_Op<"selu", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_SigmoidOp : Aten_Op<"sigmoid", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_SignOp : Aten_Op<"sign", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
@@ -341,6 +503,12 @@ def Aten_SinOp : Aten_Op<"sin", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_SinhOp : Aten_Op<"sinh", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_SoftplusOp : Aten_Op<"softplus", [AttrSizedOperandSegments]> {
   let arguments = (ins Aten_Tensor:$self, Optional<Aten_Scalar>:$beta, Optional<Aten_Scalar>:$threshold);
   let results = (outs Aten_Tensor:$result);
@@ -353,22 +521,46 @@ def Aten_SqrtOp : Aten_Op<"sqrt", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
+def Aten_SquareOp : Aten_Op<"square", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_TanOp : Aten_Op<"tan", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
 def Aten_TanhOp : Aten_Op<"tanh", []> {
   let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
-def Aten_AddTensorOp : Aten_Op<"add.Tensor", []> {
-  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other, Optional<Aten_Scalar>:$alpha);
+def Aten_ThresholdOp : Aten_Op<"threshold", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$threshold, Aten_Scalar:$value);
   let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">, SchemaArg<"alpha", "Scalar">];
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"threshold", "Scalar">, SchemaArg<"value", "Scalar">];
+}
+
+def Aten_TruncOp : Aten_Op<"trunc", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
 def Aten_AddScalarOp : Aten_Op<"add.Scalar", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$other, Optional<Aten_Scalar>:$alpha);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Scalar">, SchemaArg<"alpha", "Scalar">];
+}
+
+def Aten_AddTensorOp : Aten_Op<"add.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other, Optional<Aten_Scalar>:$alpha);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">, SchemaArg<"alpha", "Scalar">];
 }
 
 def Aten_AddcdivOp : Aten_Op<"addcdiv", []> {
@@ -383,6 +575,12 @@ def Aten_AddcmulOp : Aten_Op<"addcmul", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"tensor1", "Tensor">, SchemaArg<"tensor2", "Tensor">, SchemaArg<"value", "Scalar">];
 }
 
+def Aten_AndTensorOp : Aten_Op<"__and__.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
+}
+
 def Aten_BitwiseAndTensorOp : Aten_Op<"bitwise_and.Tensor", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
   let results = (outs Aten_Tensor:$result);
@@ -395,16 +593,16 @@ def Aten_BitwiseOrTensorOp : Aten_Op<"bitwise_or.Tensor", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
 }
 
-def Aten_AndTensorOp : Aten_Op<"__and__.Tensor", []> {
-  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
+def Aten_ClampTensorOp : Aten_Op<"clamp.Tensor", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$self, Optional<Aten_Tensor>:$min, Optional<Aten_Tensor>:$max);
   let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"min", "OptionalTensor">, SchemaArg<"max", "OptionalTensor">];
 }
 
-def Aten_OrTensorOp : Aten_Op<"__or__.Tensor", []> {
-  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
+def Aten_DivScalarOp : Aten_Op<"div.Scalar", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$other);
   let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Scalar">];
 }
 
 def Aten_DivTensorOp : Aten_Op<"div.Tensor", []> {
@@ -413,10 +611,10 @@ def Aten_DivTensorOp : Aten_Op<"div.Tensor", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
 }
 
-def Aten_DivScalarOp : Aten_Op<"div.Scalar", []> {
-  let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$other);
+def Aten_DivTensorModeOp : Aten_Op<"div.Tensor_mode", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other, OptionalAttr<StrAttr>:$rounding_mode);
   let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Scalar">];
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">, SchemaArg<"rounding_mode", "OptionalString">];
 }
 
 def Aten_EqScalarOp : Aten_Op<"eq.Scalar", []> {
@@ -435,6 +633,18 @@ def Aten_FloorDivideOp : Aten_Op<"floor_divide", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
+}
+
+def Aten_FloorDivideScalarOp : Aten_Op<"floor_divide.Scalar", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$other);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Scalar">];
+}
+
+def Aten_FmodScalarOp : Aten_Op<"fmod.Scalar", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$other);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Scalar">];
 }
 
 def Aten_GeScalarOp : Aten_Op<"ge.Scalar", []> {
@@ -479,6 +689,12 @@ def Aten_LerpScalarOp : Aten_Op<"lerp.Scalar", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"end", "Tensor">, SchemaArg<"weight", "Scalar">];
 }
 
+def Aten_LerpTensorOp : Aten_Op<"lerp.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$end, Aten_Tensor:$weight);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"end", "Tensor">, SchemaArg<"weight", "Tensor">];
+}
+
 def Aten_LogicalAndOp : Aten_Op<"logical_and", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
   let results = (outs Aten_Tensor:$result);
@@ -509,19 +725,31 @@ def Aten_MaskedFillScalarOp : Aten_Op<"masked_fill.Scalar", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"mask", "Tensor">, SchemaArg<"value", "Scalar">];
 }
 
+def Aten_MaskedFillTensorOp : Aten_Op<"masked_fill.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$mask, Aten_Tensor:$value);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"mask", "Tensor">, SchemaArg<"value", "Tensor">];
+}
+
+def Aten_MaxOtherOp : Aten_Op<"max.other", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
+}
+
 def Aten_MaximumOp : Aten_Op<"maximum", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
 }
 
-def Aten_MinimumOp : Aten_Op<"minimum", []> {
+def Aten_MinOtherOp : Aten_Op<"min.other", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
 }
 
-def Aten_MinOtherOp : Aten_Op<"min.other", []> {
+def Aten_MinimumOp : Aten_Op<"minimum", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
@@ -551,10 +779,34 @@ def Aten_NeTensorOp : Aten_Op<"ne.Tensor", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
 }
 
+def Aten_OrTensorOp : Aten_Op<"__or__.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
+}
+
+def Aten_PowScalarOp : Aten_Op<"pow.Scalar", []> {
+  let arguments = (ins Aten_Scalar:$self, Aten_Tensor:$exponent);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Scalar">, SchemaArg<"exponent", "Tensor">];
+}
+
 def Aten_PowTensorTensorOp : Aten_Op<"pow.Tensor_Tensor", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$exponent);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"exponent", "Tensor">];
+}
+
+def Aten_PreluOp : Aten_Op<"prelu", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$weight);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"weight", "Tensor">];
+}
+
+def Aten_PreluKernelOp : Aten_Op<"_prelu_kernel", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$weight);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"weight", "Tensor">];
 }
 
 def Aten_RemainderScalarOp : Aten_Op<"remainder.Scalar", []> {
@@ -567,6 +819,12 @@ def Aten_RsubScalarOp : Aten_Op<"rsub.Scalar", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Scalar:$other, Optional<Aten_Scalar>:$alpha);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Scalar">, SchemaArg<"alpha", "Scalar">];
+}
+
+def Aten_RsubTensorOp : Aten_Op<"rsub.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other, Optional<Aten_Scalar>:$alpha);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">, SchemaArg<"alpha", "Scalar">];
 }
 
 def Aten_SubScalarOp : Aten_Op<"sub.Scalar", []> {
@@ -599,22 +857,40 @@ def Aten_WhereSelfOp : Aten_Op<"where.self", []> {
   let schemaArgs = [SchemaArg<"condition", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
 }
 
-def Aten_LogSoftmaxOp : Aten_Op<"_log_softmax", []> {
-  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, BoolAttr:$half_to_float);
+def Aten_XlogyTensorOp : Aten_Op<"xlogy.Tensor", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$other);
   let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"half_to_float", "Bool">];
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"other", "Tensor">];
 }
 
-def Aten_SoftmaxOp : Aten_Op<"_softmax", []> {
-  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, BoolAttr:$half_to_float);
+def Aten_AllOp : Aten_Op<"all", []> {
+  let arguments = (ins Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"half_to_float", "Bool">];
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
 def Aten_AllDimOp : Aten_Op<"all.dim", []> {
   let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_AmaxOp : Aten_Op<"amax", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "IntList">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_AminOp : Aten_Op<"amin", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "IntList">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_AnyOp : Aten_Op<"any", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
 }
 
 def Aten_AnyDimOp : Aten_Op<"any.dim", []> {
@@ -629,10 +905,22 @@ def Aten_ArgmaxOp : Aten_Op<"argmax", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalInt">, SchemaArg<"keepdim", "Bool">];
 }
 
-def Aten_AmaxOp : Aten_Op<"amax", []> {
-  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+def Aten_ArgminOp : Aten_Op<"argmin", []> {
+  let arguments = (ins Aten_Tensor:$self, OptionalAttr<I64Attr>:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
   let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "IntList">, SchemaArg<"keepdim", "Bool">];
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalInt">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_ArgsortOp : Aten_Op<"argsort", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<I64Attr, "-1">:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$descending);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"descending", "Bool">];
+}
+
+def Aten_BincountOp : Aten_Op<"bincount", []> {
+  let arguments = (ins Aten_Tensor:$self, Optional<Aten_Tensor>:$weights, DefaultValuedOptionalAttr<I64Attr, "0">:$minlength);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"weights", "OptionalTensor">, SchemaArg<"minlength", "Int">];
 }
 
 def Aten_CumsumOp : Aten_Op<"cumsum", []> {
@@ -647,6 +935,18 @@ def Aten_DiffOp : Aten_Op<"diff", [AttrSizedOperandSegments]> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"n", "Int">, SchemaArg<"dim", "Int">, SchemaArg<"prepend", "OptionalTensor">, SchemaArg<"append", "OptionalTensor">];
 }
 
+def Aten_LinalgVectorNormOp : Aten_Op<"linalg_vector_norm", []> {
+  let arguments = (ins Aten_Tensor:$self, Optional<Aten_Scalar>:$ord, OptionalAttr<DenseI64ArrayAttr>:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim, OptionalAttr<TypeAttr>:$dtype);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"ord", "Scalar">, SchemaArg<"dim", "OptionalIntList">, SchemaArg<"keepdim", "Bool">, SchemaArg<"dtype", "OptionalDType">];
+}
+
+def Aten_LogSoftmaxOp : Aten_Op<"_log_softmax", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, BoolAttr:$half_to_float);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"half_to_float", "Bool">];
+}
+
 def Aten_LogSoftmaxIntOp : Aten_Op<"log_softmax.int", []> {
   let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, OptionalAttr<TypeAttr>:$dtype);
   let results = (outs Aten_Tensor:$result);
@@ -657,6 +957,18 @@ def Aten_LogsumexpOp : Aten_Op<"logsumexp", []> {
   let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "IntList">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_MaxOp : Aten_Op<"max", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_MaxDimOp : Aten_Op<"max.dim", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$values, Aten_Tensor:$indices);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"keepdim", "Bool">];
 }
 
 def Aten_MeanOp : Aten_Op<"mean", []> {
@@ -671,10 +983,46 @@ def Aten_MeanDimOp : Aten_Op<"mean.dim", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalIntList">, SchemaArg<"keepdim", "Bool">, SchemaArg<"dtype", "OptionalDType">];
 }
 
+def Aten_MinOp : Aten_Op<"min", []> {
+  let arguments = (ins Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">];
+}
+
+def Aten_MinDimOp : Aten_Op<"min.dim", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$values, Aten_Tensor:$indices);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_SoftmaxOp : Aten_Op<"_softmax", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, BoolAttr:$half_to_float);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"half_to_float", "Bool">];
+}
+
 def Aten_SoftmaxIntOp : Aten_Op<"softmax.int", []> {
   let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, OptionalAttr<TypeAttr>:$dtype);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"dtype", "OptionalDType">];
+}
+
+def Aten_SortOp : Aten_Op<"sort", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<I64Attr, "-1">:$dim, DefaultValuedOptionalAttr<BoolAttr, "false">:$descending);
+  let results = (outs Aten_Tensor:$values, Aten_Tensor:$indices);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"descending", "Bool">];
+}
+
+def Aten_StdCorrectionOp : Aten_Op<"std.correction", []> {
+  let arguments = (ins Aten_Tensor:$self, OptionalAttr<DenseI64ArrayAttr>:$dim, Optional<Aten_Scalar>:$correction, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalIntList">, SchemaArg<"correction", "OptionalScalar">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_StdDimOp : Aten_Op<"std.dim", []> {
+  let arguments = (ins Aten_Tensor:$self, OptionalAttr<DenseI64ArrayAttr>:$dim, DefaultValuedOptionalAttr<BoolAttr, "true">:$unbiased, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalIntList">, SchemaArg<"unbiased", "Bool">, SchemaArg<"keepdim", "Bool">];
 }
 
 def Aten_SumOp : Aten_Op<"sum", []> {
@@ -689,6 +1037,24 @@ def Aten_SumDimIntListOp : Aten_Op<"sum.dim_IntList", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalIntList">, SchemaArg<"keepdim", "Bool">, SchemaArg<"dtype", "OptionalDType">];
 }
 
+def Aten_TopkOp : Aten_Op<"topk", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$k, DefaultValuedOptionalAttr<I64Attr, "-1">:$dim, DefaultValuedOptionalAttr<BoolAttr, "true">:$largest, DefaultValuedOptionalAttr<BoolAttr, "true">:$sorted);
+  let results = (outs Aten_Tensor:$values, Aten_Tensor:$indices);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"k", "Int">, SchemaArg<"dim", "Int">, SchemaArg<"largest", "Bool">, SchemaArg<"sorted", "Bool">];
+}
+
+def Aten_VarCorrectionOp : Aten_Op<"var.correction", []> {
+  let arguments = (ins Aten_Tensor:$self, OptionalAttr<DenseI64ArrayAttr>:$dim, Optional<Aten_Scalar>:$correction, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalIntList">, SchemaArg<"correction", "OptionalScalar">, SchemaArg<"keepdim", "Bool">];
+}
+
+def Aten_VarDimOp : Aten_Op<"var.dim", []> {
+  let arguments = (ins Aten_Tensor:$self, OptionalAttr<DenseI64ArrayAttr>:$dim, DefaultValuedOptionalAttr<BoolAttr, "true">:$unbiased, DefaultValuedOptionalAttr<BoolAttr, "false">:$keepdim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "OptionalIntList">, SchemaArg<"unbiased", "Bool">, SchemaArg<"keepdim", "Bool">];
+}
+
 def Aten_CatOp : Aten_Op<"cat", []> {
   let arguments = (ins Variadic<Aten_Tensor>:$tensors, DefaultValuedOptionalAttr<I64Attr, "0">:$dim);
   let results = (outs Aten_Tensor:$result);
@@ -701,10 +1067,28 @@ def Aten_ConstantPadNdOp : Aten_Op<"constant_pad_nd", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"pad", "IntList">, SchemaArg<"value", "Scalar">];
 }
 
+def Aten_FlipOp : Aten_Op<"flip", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$dims);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dims", "IntList">];
+}
+
 def Aten_PadOp : Aten_Op<"pad", []> {
   let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$pad, DefaultValuedOptionalAttr<StrAttr, "\"constant\"">:$mode, OptionalAttr<F64Attr>:$value);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"pad", "IntList">, SchemaArg<"mode", "String">, SchemaArg<"value", "OptionalFloat">];
+}
+
+def Aten_ReflectionPad1dOp : Aten_Op<"reflection_pad1d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
+}
+
+def Aten_ReflectionPad2dOp : Aten_Op<"reflection_pad2d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
 }
 
 def Aten_RepeatOp : Aten_Op<"repeat", []> {
@@ -717,6 +1101,18 @@ def Aten_RepeatInterleaveSelfIntOp : Aten_Op<"repeat_interleave.self_int", []> {
   let arguments = (ins Aten_Tensor:$self, I64Attr:$repeats, OptionalAttr<I64Attr>:$dim, OptionalAttr<I64Attr>:$output_size);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"repeats", "Int">, SchemaArg<"dim", "OptionalInt">, SchemaArg<"output_size", "OptionalInt">];
+}
+
+def Aten_ReplicationPad1dOp : Aten_Op<"replication_pad1d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
+}
+
+def Aten_ReplicationPad2dOp : Aten_Op<"replication_pad2d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
 }
 
 def Aten_RollOp : Aten_Op<"roll", []> {
@@ -743,10 +1139,40 @@ def Aten_StackOp : Aten_Op<"stack", []> {
   let schemaArgs = [SchemaArg<"tensors", "TensorList">, SchemaArg<"dim", "Int">];
 }
 
+def Aten_TileOp : Aten_Op<"tile", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$dims);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dims", "IntList">];
+}
+
+def Aten_TrilOp : Aten_Op<"tril", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<I64Attr, "0">:$diagonal);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"diagonal", "Int">];
+}
+
+def Aten_TriuOp : Aten_Op<"triu", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<I64Attr, "0">:$diagonal);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"diagonal", "Int">];
+}
+
 def Aten_EmbeddingOp : Aten_Op<"embedding", []> {
   let arguments = (ins Aten_Tensor:$weight, Aten_Tensor:$indices, DefaultValuedOptionalAttr<I64Attr, "-1">:$padding_idx, DefaultValuedOptionalAttr<BoolAttr, "false">:$scale_grad_by_freq, DefaultValuedOptionalAttr<BoolAttr, "false">:$sparse);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"weight", "Tensor">, SchemaArg<"indices", "Tensor">, SchemaArg<"padding_idx", "Int">, SchemaArg<"scale_grad_by_freq", "Bool">, SchemaArg<"sparse", "Bool">];
+}
+
+def Aten_EmbeddingBagOp : Aten_Op<"_embedding_bag", []> {
+  let arguments = (ins Aten_Tensor:$weight, Aten_Tensor:$indices, Aten_Tensor:$offsets, DefaultValuedOptionalAttr<BoolAttr, "false">:$scale_grad_by_freq, DefaultValuedOptionalAttr<I64Attr, "0">:$mode, DefaultValuedOptionalAttr<BoolAttr, "false">:$sparse, Optional<Aten_Tensor>:$per_sample_weights, DefaultValuedOptionalAttr<BoolAttr, "false">:$include_last_offset, DefaultValuedOptionalAttr<I64Attr, "-1">:$padding_idx);
+  let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1, Aten_Tensor:$result2, Aten_Tensor:$result3);
+  let schemaArgs = [SchemaArg<"weight", "Tensor">, SchemaArg<"indices", "Tensor">, SchemaArg<"offsets", "Tensor">, SchemaArg<"scale_grad_by_freq", "Bool">, SchemaArg<"mode", "Int">, SchemaArg<"sparse", "Bool">, SchemaArg<"per_sample_weights", "OptionalTensor">, SchemaArg<"include_last_offset", "Bool">, SchemaArg<"padding_idx", "Int">];
+}
+
+def Aten_EmbeddingBagPaddingIdxOp : Aten_Op<"embedding_bag.padding_idx", []> {
+  let arguments = (ins Aten_Tensor:$weight, Aten_Tensor:$indices, Aten_Tensor:$offsets, BoolAttr:$scale_grad_by_freq, I64Attr:$mode, BoolAttr:$sparse, Optional<Aten_Tensor>:$per_sample_weights, BoolAttr:$include_last_offset, OptionalAttr<I64Attr>:$padding_idx);
+  let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1, Aten_Tensor:$result2, Aten_Tensor:$result3);
+  let schemaArgs = [SchemaArg<"weight", "Tensor">, SchemaArg<"indices", "Tensor">, SchemaArg<"offsets", "Tensor">, SchemaArg<"scale_grad_by_freq", "Bool">, SchemaArg<"mode", "Int">, SchemaArg<"sparse", "Bool">, SchemaArg<"per_sample_weights", "OptionalTensor">, SchemaArg<"include_last_offset", "Bool">, SchemaArg<"padding_idx", "OptionalInt">];
 }
 
 def Aten_GatherOp : Aten_Op<"gather", []> {
@@ -761,10 +1187,52 @@ def Aten_IndexTensorOp : Aten_Op<"index.Tensor", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"indices", "OptionalTensorList">];
 }
 
+def Aten_IndexAddOp : Aten_Op<"index_add", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, Aten_Tensor:$index, Aten_Tensor:$source, Optional<Aten_Scalar>:$alpha);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"index", "Tensor">, SchemaArg<"source", "Tensor">, SchemaArg<"alpha", "Scalar">];
+}
+
+def Aten_IndexFillIntScalarOp : Aten_Op<"index_fill.int_Scalar", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, Aten_Tensor:$index, Aten_Scalar:$value);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"index", "Tensor">, SchemaArg<"value", "Scalar">];
+}
+
 def Aten_IndexSelectOp : Aten_Op<"index_select", []> {
   let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, Aten_Tensor:$index);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"index", "Tensor">];
+}
+
+def Aten_OneHotOp : Aten_Op<"one_hot", []> {
+  let arguments = (ins Aten_Tensor:$self, DefaultValuedOptionalAttr<I64Attr, "-1">:$num_classes);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"num_classes", "Int">];
+}
+
+def Aten_ScatterSrcOp : Aten_Op<"scatter.src", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, Aten_Tensor:$index, Aten_Tensor:$src);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"index", "Tensor">, SchemaArg<"src", "Tensor">];
+}
+
+def Aten_ScatterValueOp : Aten_Op<"scatter.value", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, Aten_Tensor:$index, Aten_Scalar:$value);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"index", "Tensor">, SchemaArg<"value", "Scalar">];
+}
+
+def Aten_ScatterAddOp : Aten_Op<"scatter_add", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, Aten_Tensor:$index, Aten_Tensor:$src);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"index", "Tensor">, SchemaArg<"src", "Tensor">];
+}
+
+def Aten_TakeAlongDimOp : Aten_Op<"take_along_dim", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$indices, OptionalAttr<I64Attr>:$dim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"indices", "Tensor">, SchemaArg<"dim", "OptionalInt">];
 }
 
 def Aten_AddmmOp : Aten_Op<"addmm", [AttrSizedOperandSegments]> {
@@ -785,6 +1253,18 @@ def Aten_BmmOp : Aten_Op<"bmm", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"mat2", "Tensor">];
 }
 
+def Aten_DotOp : Aten_Op<"dot", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$tensor);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"tensor", "Tensor">];
+}
+
+def Aten_EinsumOp : Aten_Op<"einsum", []> {
+  let arguments = (ins StrAttr:$equation, Variadic<Aten_Tensor>:$tensors, OptionalAttr<DenseI64ArrayAttr>:$path);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"equation", "String">, SchemaArg<"tensors", "TensorList">, SchemaArg<"path", "OptionalIntList">];
+}
+
 def Aten_LinearOp : Aten_Op<"linear", []> {
   let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias);
   let results = (outs Aten_Tensor:$result);
@@ -803,7 +1283,19 @@ def Aten_MmOp : Aten_Op<"mm", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"mat2", "Tensor">];
 }
 
-def Aten_AdaptiveAvgPool2dKernelOp : Aten_Op<"_adaptive_avg_pool2d", []> {
+def Aten_MvOp : Aten_Op<"mv", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$vec);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"vec", "Tensor">];
+}
+
+def Aten_OuterOp : Aten_Op<"outer", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$vec2);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"vec2", "Tensor">];
+}
+
+def Aten_AdaptiveAvgPool1dOp : Aten_Op<"adaptive_avg_pool1d", []> {
   let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$output_size);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"output_size", "IntList">];
@@ -813,6 +1305,18 @@ def Aten_AdaptiveAvgPool2dOp : Aten_Op<"adaptive_avg_pool2d", []> {
   let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$output_size);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"output_size", "IntList">];
+}
+
+def Aten_AdaptiveAvgPool2dKernelOp : Aten_Op<"_adaptive_avg_pool2d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$output_size);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"output_size", "IntList">];
+}
+
+def Aten_AvgPool1dOp : Aten_Op<"avg_pool1d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$kernel_size, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$stride, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0}">:$padding, DefaultValuedOptionalAttr<BoolAttr, "false">:$ceil_mode, DefaultValuedOptionalAttr<BoolAttr, "true">:$count_include_pad);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"kernel_size", "IntList">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"ceil_mode", "Bool">, SchemaArg<"count_include_pad", "Bool">];
 }
 
 def Aten_AvgPool2dOp : Aten_Op<"avg_pool2d", []> {
@@ -827,16 +1331,52 @@ def Aten_Conv1dOp : Aten_Op<"conv1d", []> {
   let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"groups", "Int">];
 }
 
+def Aten_Conv1dPaddingOp : Aten_Op<"conv1d.padding", []> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1}">:$stride, DefaultValuedOptionalAttr<StrAttr, "\"valid\"">:$padding, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1}">:$dilation, DefaultValuedOptionalAttr<I64Attr, "1">:$groups);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "String">, SchemaArg<"dilation", "IntList">, SchemaArg<"groups", "Int">];
+}
+
 def Aten_Conv2dOp : Aten_Op<"conv2d", []> {
   let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1}">:$stride, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0,0}">:$padding, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1}">:$dilation, DefaultValuedOptionalAttr<I64Attr, "1">:$groups);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"groups", "Int">];
 }
 
+def Aten_Conv2dPaddingOp : Aten_Op<"conv2d.padding", []> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1}">:$stride, DefaultValuedOptionalAttr<StrAttr, "\"valid\"">:$padding, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1}">:$dilation, DefaultValuedOptionalAttr<I64Attr, "1">:$groups);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "String">, SchemaArg<"dilation", "IntList">, SchemaArg<"groups", "Int">];
+}
+
+def Aten_Conv3dOp : Aten_Op<"conv3d", []> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1,1}">:$stride, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0,0,0}">:$padding, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1,1}">:$dilation, DefaultValuedOptionalAttr<I64Attr, "1">:$groups);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"groups", "Int">];
+}
+
+def Aten_ConvTranspose1dOp : Aten_Op<"conv_transpose1d", []> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1}">:$stride, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0}">:$padding, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0}">:$output_padding, DefaultValuedOptionalAttr<I64Attr, "1">:$groups, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1}">:$dilation);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"output_padding", "IntList">, SchemaArg<"groups", "Int">, SchemaArg<"dilation", "IntList">];
+}
+
+def Aten_ConvTranspose2dInputOp : Aten_Op<"conv_transpose2d.input", []> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1}">:$stride, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0,0}">:$padding, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0,0}">:$output_padding, DefaultValuedOptionalAttr<I64Attr, "1">:$groups, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1,1}">:$dilation);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"output_padding", "IntList">, SchemaArg<"groups", "Int">, SchemaArg<"dilation", "IntList">];
+}
+
 def Aten_ConvolutionOp : Aten_Op<"convolution", []> {
   let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$weight, Optional<Aten_Tensor>:$bias, DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding, DenseI64ArrayAttr:$dilation, BoolAttr:$transposed, DenseI64ArrayAttr:$output_padding, I64Attr:$groups);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"transposed", "Bool">, SchemaArg<"output_padding", "IntList">, SchemaArg<"groups", "Int">];
+}
+
+def Aten_MaxPool1dOp : Aten_Op<"max_pool1d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$kernel_size, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{}">:$stride, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{0}">:$padding, DefaultValuedOptionalAttr<DenseI64ArrayAttr, "{1}">:$dilation, DefaultValuedOptionalAttr<BoolAttr, "false">:$ceil_mode);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"kernel_size", "IntList">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"ceil_mode", "Bool">];
 }
 
 def Aten_MaxPool2dOp : Aten_Op<"max_pool2d", []> {
@@ -851,6 +1391,30 @@ def Aten_MaxPool2dWithIndicesOp : Aten_Op<"max_pool2d_with_indices", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"kernel_size", "IntList">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"ceil_mode", "Bool">];
 }
 
+def Aten_UpsampleBilinear2dOp : Aten_Op<"upsample_bilinear2d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$output_size, BoolAttr:$align_corners, OptionalAttr<F64Attr>:$scales_h, OptionalAttr<F64Attr>:$scales_w);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"output_size", "IntList">, SchemaArg<"align_corners", "Bool">, SchemaArg<"scales_h", "OptionalFloat">, SchemaArg<"scales_w", "OptionalFloat">];
+}
+
+def Aten_UpsampleBilinear2dVecOp : Aten_Op<"upsample_bilinear2d.vec", []> {
+  let arguments = (ins Aten_Tensor:$input, OptionalAttr<DenseI64ArrayAttr>:$output_size, BoolAttr:$align_corners, OptionalAttr<DenseF64ArrayAttr>:$scale_factors);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"output_size", "OptionalIntList">, SchemaArg<"align_corners", "Bool">, SchemaArg<"scale_factors", "OptionalFloatList">];
+}
+
+def Aten_UpsampleNearest2dOp : Aten_Op<"upsample_nearest2d", []> {
+  let arguments = (ins Aten_Tensor:$self, DenseI64ArrayAttr:$output_size, OptionalAttr<F64Attr>:$scales_h, OptionalAttr<F64Attr>:$scales_w);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"output_size", "IntList">, SchemaArg<"scales_h", "OptionalFloat">, SchemaArg<"scales_w", "OptionalFloat">];
+}
+
+def Aten_UpsampleNearest2dVecOp : Aten_Op<"upsample_nearest2d.vec", []> {
+  let arguments = (ins Aten_Tensor:$input, OptionalAttr<DenseI64ArrayAttr>:$output_size, OptionalAttr<DenseF64ArrayAttr>:$scale_factors);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"output_size", "OptionalIntList">, SchemaArg<"scale_factors", "OptionalFloatList">];
+}
+
 def Aten_GroupNormOp : Aten_Op<"group_norm", [AttrSizedOperandSegments]> {
   let arguments = (ins Aten_Tensor:$input, I64Attr:$num_groups, Optional<Aten_Tensor>:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<F64Attr, "1e-05">:$eps, DefaultValuedOptionalAttr<BoolAttr, "true">:$cudnn_enabled);
   let results = (outs Aten_Tensor:$result);
@@ -861,6 +1425,18 @@ def Aten_LayerNormOp : Aten_Op<"layer_norm", [AttrSizedOperandSegments]> {
   let arguments = (ins Aten_Tensor:$input, DenseI64ArrayAttr:$normalized_shape, Optional<Aten_Tensor>:$weight, Optional<Aten_Tensor>:$bias, DefaultValuedOptionalAttr<F64Attr, "1e-05">:$eps, DefaultValuedOptionalAttr<BoolAttr, "true">:$cudnn_enable);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"normalized_shape", "IntList">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"eps", "Float">, SchemaArg<"cudnn_enable", "Bool">];
+}
+
+def Aten_NativeBatchNormLegitFunctionalOp : Aten_Op<"_native_batch_norm_legit_functional", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$input, Optional<Aten_Tensor>:$weight, Optional<Aten_Tensor>:$bias, Aten_Tensor:$running_mean, Aten_Tensor:$running_var, BoolAttr:$training, F64Attr:$momentum, F64Attr:$eps);
+  let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1, Aten_Tensor:$result2, Aten_Tensor:$running_mean_out, Aten_Tensor:$running_var_out);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"running_mean", "Tensor">, SchemaArg<"running_var", "Tensor">, SchemaArg<"training", "Bool">, SchemaArg<"momentum", "Float">, SchemaArg<"eps", "Float">];
+}
+
+def Aten_NativeBatchNormLegitNoTrainingOp : Aten_Op<"_native_batch_norm_legit_no_training", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$input, Optional<Aten_Tensor>:$weight, Optional<Aten_Tensor>:$bias, Aten_Tensor:$running_mean, Aten_Tensor:$running_var, F64Attr:$momentum, F64Attr:$eps);
+  let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1, Aten_Tensor:$result2);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"running_mean", "Tensor">, SchemaArg<"running_var", "Tensor">, SchemaArg<"momentum", "Float">, SchemaArg<"eps", "Float">];
 }
 
 def Aten_NativeGroupNormOp : Aten_Op<"native_group_norm", [AttrSizedOperandSegments]> {
@@ -875,6 +1451,12 @@ def Aten_NativeLayerNormOp : Aten_Op<"native_layer_norm", [AttrSizedOperandSegme
   let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"normalized_shape", "IntList">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"eps", "Float">];
 }
 
+def Aten_RmsNormOp : Aten_Op<"rms_norm", []> {
+  let arguments = (ins Aten_Tensor:$input, DenseI64ArrayAttr:$normalized_shape, Optional<Aten_Tensor>:$weight, OptionalAttr<F64Attr>:$eps);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"normalized_shape", "IntList">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"eps", "OptionalFloat">];
+}
+
 def Aten_ScaledDotProductFlashAttentionForCpuOp : Aten_Op<"_scaled_dot_product_flash_attention_for_cpu", []> {
   let arguments = (ins Aten_Tensor:$query, Aten_Tensor:$key, Aten_Tensor:$value, DefaultValuedOptionalAttr<F64Attr, "0.0">:$dropout_p, DefaultValuedOptionalAttr<BoolAttr, "false">:$is_causal, Optional<Aten_Tensor>:$attn_mask, OptionalAttr<F64Attr>:$scale);
   let results = (outs Aten_Tensor:$output, Aten_Tensor:$logsumexp);
@@ -885,6 +1467,30 @@ def Aten_ScaledDotProductAttentionOp : Aten_Op<"scaled_dot_product_attention", [
   let arguments = (ins Aten_Tensor:$query, Aten_Tensor:$key, Aten_Tensor:$value, Optional<Aten_Tensor>:$attn_mask, DefaultValuedOptionalAttr<F64Attr, "0.0">:$dropout_p, DefaultValuedOptionalAttr<BoolAttr, "false">:$is_causal, OptionalAttr<F64Attr>:$scale, DefaultValuedOptionalAttr<BoolAttr, "false">:$enable_gqa);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"query", "Tensor">, SchemaArg<"key", "Tensor">, SchemaArg<"value", "Tensor">, SchemaArg<"attn_mask", "OptionalTensor">, SchemaArg<"dropout_p", "Float">, SchemaArg<"is_causal", "Bool">, SchemaArg<"scale", "OptionalFloat">, SchemaArg<"enable_gqa", "Bool">];
+}
+
+def Aten_GruCellOp : Aten_Op<"gru_cell", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$hx, Aten_Tensor:$w_ih, Aten_Tensor:$w_hh, Optional<Aten_Tensor>:$b_ih, Optional<Aten_Tensor>:$b_hh);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"hx", "Tensor">, SchemaArg<"w_ih", "Tensor">, SchemaArg<"w_hh", "Tensor">, SchemaArg<"b_ih", "OptionalTensor">, SchemaArg<"b_hh", "OptionalTensor">];
+}
+
+def Aten_RnnReluCellOp : Aten_Op<"rnn_relu_cell", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$hx, Aten_Tensor:$w_ih, Aten_Tensor:$w_hh, Optional<Aten_Tensor>:$b_ih, Optional<Aten_Tensor>:$b_hh);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"hx", "Tensor">, SchemaArg<"w_ih", "Tensor">, SchemaArg<"w_hh", "Tensor">, SchemaArg<"b_ih", "OptionalTensor">, SchemaArg<"b_hh", "OptionalTensor">];
+}
+
+def Aten_RnnTanhCellOp : Aten_Op<"rnn_tanh_cell", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$hx, Aten_Tensor:$w_ih, Aten_Tensor:$w_hh, Optional<Aten_Tensor>:$b_ih, Optional<Aten_Tensor>:$b_hh);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"hx", "Tensor">, SchemaArg<"w_ih", "Tensor">, SchemaArg<"w_hh", "Tensor">, SchemaArg<"b_ih", "OptionalTensor">, SchemaArg<"b_hh", "OptionalTensor">];
+}
+
+def Aten_BinaryCrossEntropyOp : Aten_Op<"binary_cross_entropy", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, Optional<Aten_Tensor>:$weight, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">];
 }
 
 def Aten_BinaryCrossEntropyWithLogitsOp : Aten_Op<"binary_cross_entropy_with_logits", [AttrSizedOperandSegments]> {
@@ -899,16 +1505,52 @@ def Aten_CrossEntropyLossOp : Aten_Op<"cross_entropy_loss", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">, SchemaArg<"ignore_index", "Int">, SchemaArg<"label_smoothing", "Float">];
 }
 
+def Aten_HuberLossOp : Aten_Op<"huber_loss", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction, DefaultValuedOptionalAttr<F64Attr, "1.0">:$delta);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">, SchemaArg<"delta", "Float">];
+}
+
+def Aten_KlDivOp : Aten_Op<"kl_div", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction, DefaultValuedOptionalAttr<BoolAttr, "false">:$log_target);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">, SchemaArg<"log_target", "Bool">];
+}
+
+def Aten_L1LossOp : Aten_Op<"l1_loss", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">];
+}
+
 def Aten_MseLossOp : Aten_Op<"mse_loss", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">];
 }
 
+def Aten_NllLoss2dForwardOp : Aten_Op<"nll_loss2d_forward", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, Optional<Aten_Tensor>:$weight, I64Attr:$reduction, I64Attr:$ignore_index);
+  let results = (outs Aten_Tensor:$output, Aten_Tensor:$total_weight);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">, SchemaArg<"ignore_index", "Int">];
+}
+
 def Aten_NllLossForwardOp : Aten_Op<"nll_loss_forward", []> {
   let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, Optional<Aten_Tensor>:$weight, I64Attr:$reduction, I64Attr:$ignore_index);
   let results = (outs Aten_Tensor:$output, Aten_Tensor:$total_weight);
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">, SchemaArg<"ignore_index", "Int">];
+}
+
+def Aten_NllLossNdOp : Aten_Op<"nll_loss_nd", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, Optional<Aten_Tensor>:$weight, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction, DefaultValuedOptionalAttr<I64Attr, "-100">:$ignore_index);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">, SchemaArg<"ignore_index", "Int">];
+}
+
+def Aten_SmoothL1LossOp : Aten_Op<"smooth_l1_loss", []> {
+  let arguments = (ins Aten_Tensor:$self, Aten_Tensor:$target, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction, DefaultValuedOptionalAttr<F64Attr, "1.0">:$beta);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">, SchemaArg<"beta", "Float">];
 }
 
 def Aten_DropoutOp : Aten_Op<"dropout", []> {
@@ -929,34 +1571,40 @@ def Aten_AdaptiveAvgPool2dBackwardOp : Aten_Op<"_adaptive_avg_pool2d_backward", 
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">];
 }
 
-def Aten_LogSoftmaxBackwardDataOp : Aten_Op<"_log_softmax_backward_data", []> {
-  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$output, I64Attr:$dim, TypeAttr:$input_dtype);
-  let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"output", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"input_dtype", "DType">];
-}
-
-def Aten_ScaledDotProductFlashAttentionForCpuBackwardOp : Aten_Op<"_scaled_dot_product_flash_attention_for_cpu_backward", []> {
-  let arguments = (ins Aten_Tensor:$grad_out, Aten_Tensor:$query, Aten_Tensor:$key, Aten_Tensor:$value, Aten_Tensor:$out, Aten_Tensor:$logsumexp, F64Attr:$dropout_p, BoolAttr:$is_causal, Optional<Aten_Tensor>:$attn_mask, OptionalAttr<F64Attr>:$scale);
-  let results = (outs Aten_Tensor:$grad_query, Aten_Tensor:$grad_key, Aten_Tensor:$grad_value);
-  let schemaArgs = [SchemaArg<"grad_out", "Tensor">, SchemaArg<"query", "Tensor">, SchemaArg<"key", "Tensor">, SchemaArg<"value", "Tensor">, SchemaArg<"out", "Tensor">, SchemaArg<"logsumexp", "Tensor">, SchemaArg<"dropout_p", "Float">, SchemaArg<"is_causal", "Bool">, SchemaArg<"attn_mask", "OptionalTensor">, SchemaArg<"scale", "OptionalFloat">];
-}
-
-def Aten_SoftmaxBackwardDataOp : Aten_Op<"_softmax_backward_data", []> {
-  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$output, I64Attr:$dim, TypeAttr:$input_dtype);
-  let results = (outs Aten_Tensor:$result);
-  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"output", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"input_dtype", "DType">];
-}
-
 def Aten_AvgPool2dBackwardOp : Aten_Op<"avg_pool2d_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, DenseI64ArrayAttr:$kernel_size, DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding, BoolAttr:$ceil_mode, BoolAttr:$count_include_pad, OptionalAttr<I64Attr>:$divisor_override);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"kernel_size", "IntList">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"ceil_mode", "Bool">, SchemaArg<"count_include_pad", "Bool">, SchemaArg<"divisor_override", "OptionalInt">];
 }
 
+def Aten_BinaryCrossEntropyBackwardOp : Aten_Op<"binary_cross_entropy_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$target, Optional<Aten_Tensor>:$weight, DefaultValuedOptionalAttr<I64Attr, "1">:$reduction);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">];
+}
+
 def Aten_ConvolutionBackwardOp : Aten_Op<"convolution_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$input, Aten_Tensor:$weight, OptionalAttr<DenseI64ArrayAttr>:$bias_sizes, DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding, DenseI64ArrayAttr:$dilation, BoolAttr:$transposed, DenseI64ArrayAttr:$output_padding, I64Attr:$groups, DenseBoolArrayAttr:$output_mask);
   let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1, Aten_Tensor:$result2);
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"input", "Tensor">, SchemaArg<"weight", "Tensor">, SchemaArg<"bias_sizes", "OptionalIntList">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"transposed", "Bool">, SchemaArg<"output_padding", "IntList">, SchemaArg<"groups", "Int">, SchemaArg<"output_mask", "BoolList">];
+}
+
+def Aten_DiagonalBackwardOp : Aten_Op<"diagonal_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, DenseI64ArrayAttr:$input_sizes, I64Attr:$offset, I64Attr:$dim1, I64Attr:$dim2);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"input_sizes", "IntList">, SchemaArg<"offset", "Int">, SchemaArg<"dim1", "Int">, SchemaArg<"dim2", "Int">];
+}
+
+def Aten_EluBackwardOp : Aten_Op<"elu_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Scalar:$alpha, Aten_Scalar:$scale, Aten_Scalar:$input_scale, BoolAttr:$is_result, Aten_Tensor:$self_or_result);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"alpha", "Scalar">, SchemaArg<"scale", "Scalar">, SchemaArg<"input_scale", "Scalar">, SchemaArg<"is_result", "Bool">, SchemaArg<"self_or_result", "Tensor">];
+}
+
+def Aten_EmbeddingBagBackwardOp : Aten_Op<"_embedding_bag_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad, Aten_Tensor:$indices, Aten_Tensor:$offsets, Aten_Tensor:$offset2bag, Aten_Tensor:$bag_size, Aten_Tensor:$maximum_indices, I64Attr:$num_weights, BoolAttr:$scale_grad_by_freq, I64Attr:$mode, BoolAttr:$sparse, Optional<Aten_Tensor>:$per_sample_weights, DefaultValuedOptionalAttr<I64Attr, "-1">:$padding_idx);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad", "Tensor">, SchemaArg<"indices", "Tensor">, SchemaArg<"offsets", "Tensor">, SchemaArg<"offset2bag", "Tensor">, SchemaArg<"bag_size", "Tensor">, SchemaArg<"maximum_indices", "Tensor">, SchemaArg<"num_weights", "Int">, SchemaArg<"scale_grad_by_freq", "Bool">, SchemaArg<"mode", "Int">, SchemaArg<"sparse", "Bool">, SchemaArg<"per_sample_weights", "OptionalTensor">, SchemaArg<"padding_idx", "Int">];
 }
 
 def Aten_EmbeddingDenseBackwardOp : Aten_Op<"embedding_dense_backward", []> {
@@ -971,6 +1619,12 @@ def Aten_GeluBackwardOp : Aten_Op<"gelu_backward", []> {
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"approximate", "String">];
 }
 
+def Aten_GluBackwardOp : Aten_Op<"glu_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, I64Attr:$dim);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">];
+}
+
 def Aten_HardsigmoidBackwardOp : Aten_Op<"hardsigmoid_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
@@ -981,6 +1635,18 @@ def Aten_HardswishBackwardOp : Aten_Op<"hardswish_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">];
+}
+
+def Aten_HardtanhBackwardOp : Aten_Op<"hardtanh_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Scalar:$min_val, Aten_Scalar:$max_val);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"min_val", "Scalar">, SchemaArg<"max_val", "Scalar">];
+}
+
+def Aten_HuberLossBackwardOp : Aten_Op<"huber_loss_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$target, I64Attr:$reduction, F64Attr:$delta);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">, SchemaArg<"delta", "Float">];
 }
 
 def Aten_IndexPutOp : Aten_Op<"index_put", []> {
@@ -995,16 +1661,40 @@ def Aten_LeakyReluBackwardOp : Aten_Op<"leaky_relu_backward", []> {
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"negative_slope", "Scalar">, SchemaArg<"self_is_result", "Bool">];
 }
 
+def Aten_LogSigmoidBackwardOp : Aten_Op<"log_sigmoid_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$buffer);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"buffer", "Tensor">];
+}
+
+def Aten_LogSoftmaxBackwardDataOp : Aten_Op<"_log_softmax_backward_data", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$output, I64Attr:$dim, TypeAttr:$input_dtype);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"output", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"input_dtype", "DType">];
+}
+
 def Aten_MaxPool2dWithIndicesBackwardOp : Aten_Op<"max_pool2d_with_indices_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, DenseI64ArrayAttr:$kernel_size, DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$padding, DenseI64ArrayAttr:$dilation, BoolAttr:$ceil_mode, Aten_Tensor:$indices);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"kernel_size", "IntList">, SchemaArg<"stride", "IntList">, SchemaArg<"padding", "IntList">, SchemaArg<"dilation", "IntList">, SchemaArg<"ceil_mode", "Bool">, SchemaArg<"indices", "Tensor">];
 }
 
+def Aten_MishBackwardOp : Aten_Op<"mish_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">];
+}
+
 def Aten_MseLossBackwardOp : Aten_Op<"mse_loss_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$target, I64Attr:$reduction);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">];
+}
+
+def Aten_NativeBatchNormBackwardOp : Aten_Op<"native_batch_norm_backward", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$grad_out, Aten_Tensor:$input, Optional<Aten_Tensor>:$weight, Optional<Aten_Tensor>:$running_mean, Optional<Aten_Tensor>:$running_var, Optional<Aten_Tensor>:$save_mean, Optional<Aten_Tensor>:$save_invstd, BoolAttr:$train, F64Attr:$eps, DenseBoolArrayAttr:$output_mask);
+  let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1, Aten_Tensor:$result2);
+  let schemaArgs = [SchemaArg<"grad_out", "Tensor">, SchemaArg<"input", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"running_mean", "OptionalTensor">, SchemaArg<"running_var", "OptionalTensor">, SchemaArg<"save_mean", "OptionalTensor">, SchemaArg<"save_invstd", "OptionalTensor">, SchemaArg<"train", "Bool">, SchemaArg<"eps", "Float">, SchemaArg<"output_mask", "BoolList">];
 }
 
 def Aten_NativeGroupNormBackwardOp : Aten_Op<"native_group_norm_backward", []> {
@@ -1019,10 +1709,52 @@ def Aten_NativeLayerNormBackwardOp : Aten_Op<"native_layer_norm_backward", [Attr
   let schemaArgs = [SchemaArg<"grad_out", "Tensor">, SchemaArg<"input", "Tensor">, SchemaArg<"normalized_shape", "IntList">, SchemaArg<"mean", "Tensor">, SchemaArg<"rstd", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"bias", "OptionalTensor">, SchemaArg<"output_mask", "BoolList">];
 }
 
+def Aten_NllLoss2dBackwardOp : Aten_Op<"nll_loss2d_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$target, Optional<Aten_Tensor>:$weight, I64Attr:$reduction, I64Attr:$ignore_index, Aten_Tensor:$total_weight);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">, SchemaArg<"ignore_index", "Int">, SchemaArg<"total_weight", "Tensor">];
+}
+
 def Aten_NllLossBackwardOp : Aten_Op<"nll_loss_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$target, Optional<Aten_Tensor>:$weight, I64Attr:$reduction, I64Attr:$ignore_index, Aten_Tensor:$total_weight);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"weight", "OptionalTensor">, SchemaArg<"reduction", "Int">, SchemaArg<"ignore_index", "Int">, SchemaArg<"total_weight", "Tensor">];
+}
+
+def Aten_PreluKernelBackwardOp : Aten_Op<"_prelu_kernel_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$weight);
+  let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"weight", "Tensor">];
+}
+
+def Aten_ReflectionPad1dBackwardOp : Aten_Op<"reflection_pad1d_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
+}
+
+def Aten_ReflectionPad2dBackwardOp : Aten_Op<"reflection_pad2d_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
+}
+
+def Aten_ReplicationPad1dBackwardOp : Aten_Op<"replication_pad1d_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
+}
+
+def Aten_ReplicationPad2dBackwardOp : Aten_Op<"replication_pad2d_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, DenseI64ArrayAttr:$padding);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"padding", "IntList">];
+}
+
+def Aten_ScaledDotProductFlashAttentionForCpuBackwardOp : Aten_Op<"_scaled_dot_product_flash_attention_for_cpu_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_out, Aten_Tensor:$query, Aten_Tensor:$key, Aten_Tensor:$value, Aten_Tensor:$out, Aten_Tensor:$logsumexp, F64Attr:$dropout_p, BoolAttr:$is_causal, Optional<Aten_Tensor>:$attn_mask, OptionalAttr<F64Attr>:$scale);
+  let results = (outs Aten_Tensor:$grad_query, Aten_Tensor:$grad_key, Aten_Tensor:$grad_value);
+  let schemaArgs = [SchemaArg<"grad_out", "Tensor">, SchemaArg<"query", "Tensor">, SchemaArg<"key", "Tensor">, SchemaArg<"value", "Tensor">, SchemaArg<"out", "Tensor">, SchemaArg<"logsumexp", "Tensor">, SchemaArg<"dropout_p", "Float">, SchemaArg<"is_causal", "Bool">, SchemaArg<"attn_mask", "OptionalTensor">, SchemaArg<"scale", "OptionalFloat">];
 }
 
 def Aten_SelectBackwardOp : Aten_Op<"select_backward", []> {
@@ -1055,6 +1787,18 @@ def Aten_SliceBackwardOp : Aten_Op<"slice_backward", []> {
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"input_sizes", "IntList">, SchemaArg<"dim", "Int">, SchemaArg<"start", "Int">, SchemaArg<"end", "Int">, SchemaArg<"step", "Int">];
 }
 
+def Aten_SmoothL1LossBackwardOp : Aten_Op<"smooth_l1_loss_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Tensor:$target, I64Attr:$reduction, F64Attr:$beta);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"target", "Tensor">, SchemaArg<"reduction", "Int">, SchemaArg<"beta", "Float">];
+}
+
+def Aten_SoftmaxBackwardDataOp : Aten_Op<"_softmax_backward_data", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$output, I64Attr:$dim, TypeAttr:$input_dtype);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"output", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"input_dtype", "DType">];
+}
+
 def Aten_SoftplusBackwardOp : Aten_Op<"softplus_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Scalar:$beta, Aten_Scalar:$threshold);
   let results = (outs Aten_Tensor:$result);
@@ -1071,6 +1815,18 @@ def Aten_ThresholdBackwardOp : Aten_Op<"threshold_backward", []> {
   let arguments = (ins Aten_Tensor:$grad_output, Aten_Tensor:$self, Aten_Scalar:$threshold);
   let results = (outs Aten_Tensor:$result);
   let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"self", "Tensor">, SchemaArg<"threshold", "Scalar">];
+}
+
+def Aten_UpsampleBilinear2dBackwardOp : Aten_Op<"upsample_bilinear2d_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, DenseI64ArrayAttr:$output_size, DenseI64ArrayAttr:$input_size, BoolAttr:$align_corners, OptionalAttr<F64Attr>:$scales_h, OptionalAttr<F64Attr>:$scales_w);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"output_size", "IntList">, SchemaArg<"input_size", "IntList">, SchemaArg<"align_corners", "Bool">, SchemaArg<"scales_h", "OptionalFloat">, SchemaArg<"scales_w", "OptionalFloat">];
+}
+
+def Aten_UpsampleNearest2dBackwardOp : Aten_Op<"upsample_nearest2d_backward", []> {
+  let arguments = (ins Aten_Tensor:$grad_output, DenseI64ArrayAttr:$output_size, DenseI64ArrayAttr:$input_size, OptionalAttr<F64Attr>:$scales_h, OptionalAttr<F64Attr>:$scales_w);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"grad_output", "Tensor">, SchemaArg<"output_size", "IntList">, SchemaArg<"input_size", "IntList">, SchemaArg<"scales_h", "OptionalFloat">, SchemaArg<"scales_w", "OptionalFloat">];
 }
 
 #endif // REGIMEN_DIALECTS_ATEN_OPS

@@ -14,7 +14,7 @@ import re
 import sys
 
 import torchgen
-import yaml
+from torchgen.gen import parse_native_yaml
 from torchgen.model import BaseTy, BaseType, FunctionSchema, ListType, OptionalType
 
 HERE = pathlib.Path(__file__).parent
@@ -133,11 +133,10 @@ def record(schema: FunctionSchema, flags: list[str]) -> str:
 
 
 def generate() -> str:
-    path = pathlib.Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.yaml"
-    schemas = {}
-    for entry in yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        schema = FunctionSchema.parse(entry["func"])
-        schemas[str(schema.name)] = schema
+    folder = pathlib.Path(torchgen.__file__).parent / "packaged/ATen/native"
+    # With the functional variants that torchgen derives, such as _native_batch_norm_legit_functional.
+    parsed = parse_native_yaml(str(folder / "native_functions.yaml"), str(folder / "tags.yaml"))
+    schemas = {str(function.func.name): function.func for function in parsed.native_functions}
     records = []
     for line in (HERE / "ops.list").read_text().splitlines():
         line = line.split("#")[0].strip()

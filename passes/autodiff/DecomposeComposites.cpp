@@ -38,8 +38,11 @@ struct DecomposeCompositesPass
     addMatrixPatterns(patterns, requiresGrad);
     addAttentionPatterns(patterns);
     addConvolutionPatterns(patterns);
+    addEinsumPatterns(patterns);
     addLossPatterns(patterns);
     addNormalizationPatterns(patterns);
+    addPointwisePatterns(patterns);
+    addRecurrentPatterns(patterns);
     addShapePatterns(patterns);
     walkAndApplyPatterns(module, std::move(patterns));
 

@@ -49,6 +49,8 @@ private:
     }
     if (auto write = dyn_cast<WriteOp>(op)) {
       int count = factors.lookup(write.getValue());
+      if (zeros.contains(write.getValue()))
+        return success();
       if (symbols.lookup<GradientOp>(write.getSymbol()) ? count != 1 : count != 0)
         return op->emitError() << "writes to " << write.getSymbolAttr() << " a value that carries "
                                << count << " seeds instead of "
@@ -56,13 +58,18 @@ private:
       return success();
     }
     if (auto accumulate = dyn_cast<AccumulateOp>(op)) {
-      if (int count = factors.lookup(accumulate.getValue()); count != 1)
+      if (int count = factors.lookup(accumulate.getValue());
+          count != 1 && !zeros.contains(accumulate.getValue()))
         return op->emitError() << "adds to " << accumulate.getSymbolAttr()
                                << " a value that carries " << count << " seeds instead of 1";
       return success();
     }
     if (isa<ReturnOp>(op))
       return visitReturn(op);
+    if (isZero(op)) {
+      zeros.insert(op->result_begin(), op->result_end());
+      return success();
+    }
     if (llvm::none_of(op->getOperands(), [&](Value v) { return factors.lookup(v) != 0; }))
       return success();
     FailureOr<int> count = combine(op);
@@ -79,7 +86,8 @@ private:
     for (auto [index, value] : llvm::enumerate(op->getOperands())) {
       bool gradient = program.getGives() &&
                       cast<PortAttr>((*program.getGives())[index]).getKind() != PortKind::Output;
-      if (int count = factors.lookup(value); count != int(gradient))
+      if (int count = factors.lookup(value);
+          count != int(gradient) && !(gradient && zeros.contains(value)))
         return op->emitError() << "output " << index << " carries " << count << " seeds instead of "
                                << int(gradient);
     }
@@ -102,7 +110,7 @@ private:
         return op->emitError() << "operand " << operand.getOperandNumber() << " of "
                                << op->getName()
                                << " carries a seed, but the op is not linear in it";
-      if (!linear || (linearity->kind == LinearityKind::Additive && isZero(operand.get())))
+      if (!linear || (linearity->kind == LinearityKind::Additive && zeros.contains(operand.get())))
         continue;
       sum += count;
       if (linearity->kind == LinearityKind::Additive && common.value_or(count) != count)
@@ -113,16 +121,29 @@ private:
     return linearity->kind == LinearityKind::Additive ? common.value_or(0) : sum;
   }
 
-  /// Zeros carry any factor.
-  static bool isZero(Value value) {
-    Operation *op = value.getDefiningOp();
-    return op && isa<aten::AtenOpInterface>(op) &&
-           llvm::is_contained({"aten.zeros", "aten.new_zeros", "aten.zeros_like"},
-                              op->getName().getStringRef());
+  /// Zeros, and what is linear in them: the gradient of a step such as floor.
+  bool isZero(Operation *op) {
+    if (!isa<aten::AtenOpInterface>(op))
+      return false;
+    if (llvm::is_contained({"aten.zeros", "aten.new_zeros", "aten.zeros_like"},
+                           op->getName().getStringRef()))
+      return true;
+    const passes::Linearity *linearity = lookupLinearity(op);
+    if (!linearity)
+      return false;
+    SmallVector<bool> zero;
+    for (OpOperand &operand : op->getOpOperands())
+      if (llvm::is_contained(linearity->operands, argumentOf(op, operand.getOperandNumber())))
+        zero.push_back(zeros.contains(operand.get()));
+    return linearity->kind == LinearityKind::Additive
+               ? !zero.empty() && llvm::all_of(zero, [](bool one) { return one; })
+               : llvm::is_contained(zero, true);
   }
 
   SymbolTable &symbols;
   llvm::DenseMap<Value, int> factors;
+  /// They carry any factor.
+  llvm::DenseSet<Value> zeros;
 };
 
 struct VerifyAutodiffPass : passes::impl::VerifyAutodiffPassBase<VerifyAutodiffPass> {

@@ -30,6 +30,10 @@ std::pair<unsigned, unsigned> VjpContext::range(StringRef name) const {
   llvm_unreachable("a rule names an argument that the op does not have");
 }
 
+bool VjpContext::hasArgument(StringRef name) const {
+  return cast<aten::AtenOpInterface>(op).getSchema().find(name);
+}
+
 SmallVector<Value> VjpContext::operands(StringRef name) const {
   auto [begin, size] = range(name);
   return llvm::to_vector(op->getOperands().slice(begin, size));
@@ -38,6 +42,16 @@ SmallVector<Value> VjpContext::operands(StringRef name) const {
 Value VjpContext::operand(StringRef name) const {
   auto [begin, size] = range(name);
   return size ? op->getOperand(begin) : Value();
+}
+
+Value VjpContext::scalarOr(StringRef name, double fallback) {
+  Value given = operand(name);
+  return given ? given : ops.scalar(fallback);
+}
+
+Value VjpContext::scalarOr(StringRef name, int64_t fallback) {
+  Value given = operand(name);
+  return given ? given : ops.scalar(fallback);
 }
 
 Attribute VjpContext::attr(StringRef name, Attribute fallback) const {

@@ -26,10 +26,15 @@ public:
   mlir::Value grad(unsigned index = 0) const { return gradients[index]; }
   unsigned numResults() const { return op->getNumResults(); }
   mlir::Value result(unsigned index = 0) const { return op->getResult(index); }
+  /// Whether the schema has argument `name`.
+  bool hasArgument(llvm::StringRef name) const;
   /// The operands of argument `name`: none if absent, several for a list.
   llvm::SmallVector<mlir::Value> operands(llvm::StringRef name) const;
   /// The operand of argument `name`, or null.
   mlir::Value operand(llvm::StringRef name) const;
+  /// Scalar argument `name`, or `fallback` if absent.
+  mlir::Value scalarOr(llvm::StringRef name, double fallback);
+  mlir::Value scalarOr(llvm::StringRef name, int64_t fallback);
   /// The attribute `name`, or `fallback` if absent.
   mlir::Attribute attr(llvm::StringRef name, mlir::Attribute fallback = {}) const;
   int64_t integer(llvm::StringRef name, int64_t fallback) const;

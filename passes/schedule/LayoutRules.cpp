@@ -142,6 +142,19 @@ SmallVector<Layout> layouts::preserved(const LayoutArgs &args) {
   return results;
 }
 
+SmallVector<Layout> layouts::preservedAll(const LayoutArgs &args) {
+  SmallVector<Layout> results = preserved(args);
+  for (Layout &result : results)
+    result.strides = results[0].strides;
+  return results;
+}
+
+SmallVector<Layout> layouts::preluBackward(const LayoutArgs &args) {
+  SmallVector<Layout> results = pointwise(args);
+  results[1].strides = results[0].strides;
+  return results;
+}
+
 /// Lays axes out in `order`, slowest first.
 static void permuteStorage(Layout &layout, ArrayRef<int64_t> order) {
   int64_t stride = 1;

@@ -34,6 +34,10 @@ llvm::SmallVector<Layout> contiguous(const LayoutArgs &args);
 llvm::SmallVector<Layout> pointwise(const LayoutArgs &args);
 /// MemoryFormat::Preserve of the first operand, or what attribute memory_format says.
 llvm::SmallVector<Layout> preserved(const LayoutArgs &args);
+/// Every result as `preserved`.
+llvm::SmallVector<Layout> preservedAll(const LayoutArgs &args);
+/// Both results lie as TensorIterator gives them.
+llvm::SmallVector<Layout> preluBackward(const LayoutArgs &args);
 /// Output and log-sum-exp lie in the order batch, position, head.
 llvm::SmallVector<Layout> flashAttention(const LayoutArgs &args);
 llvm::SmallVector<Layout> flashAttentionBackward(const LayoutArgs &args);
@@ -41,6 +45,7 @@ llvm::SmallVector<Layout> flashAttentionBackward(const LayoutArgs &args);
 std::optional<llvm::SmallVector<Layout>> sameView(const LayoutArgs &args);
 std::optional<llvm::SmallVector<Layout>> reshapeView(const LayoutArgs &args);
 std::optional<llvm::SmallVector<Layout>> expandView(const LayoutArgs &args);
+std::optional<llvm::SmallVector<Layout>> diagonalView(const LayoutArgs &args);
 std::optional<llvm::SmallVector<Layout>> permuteView(const LayoutArgs &args);
 std::optional<llvm::SmallVector<Layout>> transposeView(const LayoutArgs &args);
 std::optional<llvm::SmallVector<Layout>> selectView(const LayoutArgs &args);

@@ -40,7 +40,7 @@ int64_t scratch::matrixOperands(const LayoutArgs &args, int64_t) {
   });
 }
 
-int64_t scratch::convolution(const LayoutArgs &args, int64_t) {
+int64_t scratch::copiesOfAll(const LayoutArgs &args, int64_t) {
   int64_t bytes = 2 * copies(args, [](const Layout &) { return true; });
   for (Value result : args.getOp()->getResults())
     bytes += 2 * bytesOf(result);
@@ -56,6 +56,12 @@ int64_t scratch::layerNormBackward(const LayoutArgs &args, int64_t threads) {
   for (int64_t size : args.integers("normalized_shape"))
     width *= size;
   return contiguousOperands(args, threads) + aligned(2 * threads * width * int64_t(sizeof(float)));
+}
+
+int64_t scratch::batchNorm(const LayoutArgs &args, int64_t threads) {
+  int64_t channels = args.tensor("input")->sizes[1];
+  return contiguousOperands(args, threads) +
+         6 * aligned((1 + threads) * channels * int64_t(sizeof(double)));
 }
 
 int64_t scratch::groupNorm(const LayoutArgs &args, int64_t threads) {

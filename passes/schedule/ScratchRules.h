@@ -21,10 +21,12 @@ int64_t none(const LayoutArgs &args, int64_t threads);
 int64_t contiguousOperands(const LayoutArgs &args, int64_t threads);
 /// A copy of every matrix operand that is neither row-major nor column-major.
 int64_t matrixOperands(const LayoutArgs &args, int64_t threads);
-/// Reordered operands and results.
-int64_t convolution(const LayoutArgs &args, int64_t threads);
+/// Reordered operands and results, twice.
+int64_t copiesOfAll(const LayoutArgs &args, int64_t threads);
 /// Elementwise losses, before they are reduced.
 int64_t meanSquareError(const LayoutArgs &args, int64_t threads);
+/// Statistics and factors, one a channel.
+int64_t batchNorm(const LayoutArgs &args, int64_t threads);
 /// Per-thread sums for the gradients of weight and bias.
 int64_t layerNormBackward(const LayoutArgs &args, int64_t threads);
 int64_t groupNormBackward(const LayoutArgs &args, int64_t threads);

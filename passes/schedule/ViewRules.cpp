@@ -84,6 +84,21 @@ Views layouts::expandView(const LayoutArgs &args) {
   return one(std::move(result));
 }
 
+Views layouts::diagonalView(const LayoutArgs &args) {
+  Layout result = self(args);
+  int64_t first = wrap(args.integer("dim1", 0), result.rank()),
+          second = wrap(args.integer("dim2", 1), result.rank()), offset = args.integer("offset", 0);
+  int64_t stride = result.strides[first] + result.strides[second];
+  if (args.resultSizes(0).back() > 0)
+    result.offset +=
+        offset >= 0 ? offset * result.strides[second] : -offset * result.strides[first];
+  eraseAxis(result, std::max(first, second));
+  eraseAxis(result, std::min(first, second));
+  result.sizes.push_back(args.resultSizes(0).back());
+  result.strides.push_back(stride);
+  return one(std::move(result));
+}
+
 Views layouts::permuteView(const LayoutArgs &args) {
   const Layout &from = self(args);
   Layout result{{}, {}, from.offset};
@@ -157,6 +172,8 @@ Views layouts::squeezeView(const LayoutArgs &args) {
     axes.push_back(wrap(dim, result.rank()));
   if (std::optional<int64_t> dim = args.optionalInteger("dim"))
     axes.push_back(wrap(*dim, result.rank()));
+  if (!cast<aten::AtenOpInterface>(args.getOp()).getSchema().find("dim"))
+    axes = llvm::to_vector(llvm::seq<int64_t>(0, result.rank()));
   llvm::sort(axes, std::greater<>());
   for (int64_t axis : axes)
     if (axis < result.rank() && result.sizes[axis] == 1)

@@ -98,6 +98,41 @@ class SeveralOutputs(nn.Module):
 register("outputs", SeveralOutputs, classes_batch)
 
 
+class Regression(nn.Module):
+    """A mean squared error, with a norm and clamped activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(24, 32), nn.ELU(), nn.Linear(32, 16), nn.Softplus(), nn.Linear(16, 3))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return F.mse_loss(self.layers(F.normalize(x, dim=-1)), y)
+
+
+def regression_batch(g: torch.Generator) -> Batch:
+    x = torch.randn(8, 24, generator=g)
+    return {"x": x, "y": x[:, :3] * 2 + x[:, 3:6].clamp(min=0)}
+
+
+register("regression", Regression, regression_batch)
+
+
+class ConvNet(nn.Module):
+    """Convolutions with batch norm, whose running statistics move, pooling, a residual and a rise in resolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2))
+        self.body = nn.Sequential(nn.Conv2d(8, 8, 3, padding="same"), nn.BatchNorm2d(8), nn.Hardswish())
+        self.up = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(8, 8, 1, groups=2), nn.BatchNorm2d(8), nn.ReLU6())
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, pixel_values: Tensor, labels: Tensor) -> Tensor:
+        h = self.stem(pixel_values)
+        h = self.up(h + self.body(h))
+        return F.cross_entropy(self.head(F.adaptive_avg_pool2d(h, 1).flatten(1)), labels, label_smoothing=0.1)
+
+
 class NoGrad(nn.Module):
     """Regions under no_grad on paths that carry gradients: a target network's value, a running mean."""
 
@@ -279,5 +314,6 @@ register("gpt2", gpt2, causal_batch, TOKENS_DYNAMIC)
 register("llama", llama, causal_batch, TOKENS_DYNAMIC)
 register("bert", bert, masked_batch)
 register("vit", vit, image_batch)
+register("convnet", ConvNet, image_batch)
 
 FAMILIES = ["mlp", "nanogpt", "gpt2", "llama", "bert", "vit"]

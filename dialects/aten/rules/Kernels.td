@@ -13,13 +13,14 @@ include "dialects/aten/Aten.td"
 def : ViewLayout<"sameView", [Aten_AliasOp, Aten_DetachOp]>;
 def : ViewLayout<"reshapeView", [Aten_ViewOp, Aten_UnsafeViewOp]>;
 def : ViewLayout<"expandView", [Aten_ExpandOp]>;
+def : ViewLayout<"diagonalView", [Aten_DiagonalOp]>;
 def : ViewLayout<"permuteView", [Aten_PermuteOp]>;
 def : ViewLayout<"transposeView", [Aten_TransposeIntOp, Aten_TOp]>;
 def : ViewLayout<"selectView", [Aten_SelectIntOp]>;
 def : ViewLayout<"sliceView", [Aten_SliceTensorOp]>;
 def : ViewLayout<"splitView", [Aten_SplitTensorOp, Aten_SplitWithSizesOp]>;
 def : ViewLayout<"unbindView", [Aten_UnbindIntOp]>;
-def : ViewLayout<"squeezeView", [Aten_SqueezeDimOp, Aten_SqueezeDimsOp]>;
+def : ViewLayout<"squeezeView", [Aten_SqueezeOp, Aten_SqueezeDimOp, Aten_SqueezeDimsOp]>;
 def : ViewLayout<"unsqueezeView", [Aten_UnsqueezeOp]>;
 
 //===----------------------------------------------------------------------===//
@@ -42,6 +43,7 @@ def : Kernel<Aten_EmptyLikeOp, Own, "regimen::fill", "preserved"> { let argument
 def : Kernel<Aten_FullLikeOp, Own, "regimen::fill", "preserved"> { let arguments = ["fill_value"]; }
 def : Kernel<Aten_OnesLikeOp, Own, "regimen::fill", "preserved"> { let arguments = ["1"]; }
 def : Kernel<Aten_ZerosLikeOp, Own, "regimen::fill", "preserved"> { let arguments = ["0"]; }
+def : Kernel<Aten_FillScalarOp, Own, "regimen::fill", "preserved"> { let arguments = ["value"]; }
 def : Kernel<Aten_ToCopyOp, Own, "regimen::copy", "preserved"> { let arguments = ["self"]; }
 def : Kernel<Aten_CloneOp, Own, "regimen::copy", "preserved"> { let arguments = ["self"]; }
 def : Kernel<Aten_CopyOp, Own, "regimen::copy", "preserved"> { let arguments = ["src"]; }
@@ -125,7 +127,38 @@ def : Pointwise<Aten_RemainderScalarOp, "aten::remainder.Scalar_out">;
 def : Pointwise<Aten_WhereSelfOp, "aten::where.self_out">;
 def : Pointwise<Aten_WhereScalarSelfOp, "aten::where.self_out">;
 def : Pointwise<Aten_WhereScalarOtherOp, "aten::where.self_out">;
+def : Pointwise<Aten_AtanOp, "aten::atan.out">;
+def : Pointwise<Aten_CeilOp, "aten::ceil.out">;
+def : Pointwise<Aten_ClampMaxOp, "aten::clamp_max.out">;
+def : Pointwise<Aten_ClampTensorOp, "aten::clamp.Tensor_out">;
+def : Pointwise<Aten_CoshOp, "aten::cosh.out">;
+def : Pointwise<Aten_DivTensorModeOp, "aten::div.out_mode">;
+def : Pointwise<Aten_EluOp, "aten::elu.out">;
+def : Pointwise<Aten_ErfcOp, "aten::erfc.out">;
+def : Pointwise<Aten_Exp2Op, "aten::exp2.out">;
+def : Pointwise<Aten_Expm1Op, "aten::expm1.out">;
+def : Pointwise<Aten_FloorOp, "aten::floor.out">;
+def : Pointwise<Aten_FloorDivideScalarOp, "aten::floor_divide.out">;
+def : Pointwise<Aten_FmodScalarOp, "aten::fmod.Scalar_out">;
+def : Pointwise<Aten_HardtanhOp, "aten::hardtanh.out">;
+def : Pointwise<Aten_LerpTensorOp, "aten::lerp.Tensor_out">;
+def : Pointwise<Aten_Log10Op, "aten::log10.out">;
+def : Pointwise<Aten_Log2Op, "aten::log2.out">;
+def : Pointwise<Aten_MishOp, "aten::mish.out">;
+def : Pointwise<Aten_PowScalarOp, "aten::pow.Scalar_out">;
+def : Pointwise<Aten_RoundOp, "aten::round.out">;
+def : Pointwise<Aten_SignOp, "aten::sign.out">;
+def : Pointwise<Aten_SinhOp, "aten::sinh.out">;
+def : Pointwise<Aten_TanOp, "aten::tan.out">;
+def : Pointwise<Aten_ThresholdOp, "aten::threshold.out">;
+def : Pointwise<Aten_TruncOp, "aten::trunc.out">;
+def : Pointwise<Aten_XlogyTensorOp, "aten::xlogy.OutTensor">;
+def : Kernel<Aten_IsnanOp, Functional, "aten::isnan", "pointwise">;
+def : Kernel<Aten_PreluKernelOp, Functional, "aten::_prelu_kernel", "pointwise">;
+def : Kernel<Aten_GluOp, Out, "aten::glu.out", "contiguous">;
+def : Kernel<Aten_LogSigmoidForwardOp, Out, "aten::log_sigmoid_forward.output", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_MaskedFillScalarOp, Functional, "aten::masked_fill.Scalar", "contiguous">;
+def : Kernel<Aten_MaskedFillTensorOp, Functional, "aten::masked_fill.Tensor", "contiguous">;
 
 //===----------------------------------------------------------------------===//
 // Pointwise, backward
@@ -149,15 +182,38 @@ def : Pointwise<Aten_SiluBackwardOp, "aten::silu_backward.grad_input">;
 def : Pointwise<Aten_SoftplusBackwardOp, "aten::softplus_backward.grad_input">;
 def : Pointwise<Aten_TanhBackwardOp, "aten::tanh_backward.grad_input">;
 def : Pointwise<Aten_ThresholdBackwardOp, "aten::threshold_backward.grad_input">;
+def : Pointwise<Aten_EluBackwardOp, "aten::elu_backward.grad_input">;
+def : Pointwise<Aten_HardtanhBackwardOp, "aten::hardtanh_backward.grad_input">;
+def : Pointwise<Aten_HuberLossBackwardOp, "aten::huber_loss_backward.out">;
+def : Pointwise<Aten_SmoothL1LossBackwardOp, "aten::smooth_l1_loss_backward.grad_input">;
+def : Kernel<Aten_GluBackwardOp, Out, "aten::glu_backward.grad_input", "contiguous">;
+def : Kernel<Aten_LogSigmoidBackwardOp, Out, "aten::log_sigmoid_backward.grad_input", "contiguous">;
 def : Kernel<Aten_HardswishBackwardOp, Functional, "aten::hardswish_backward", "pointwise">;
+def : Kernel<Aten_MishBackwardOp, Functional, "aten::mish_backward", "pointwise">;
+def : Kernel<Aten_PreluKernelBackwardOp, Functional, "aten::_prelu_kernel_backward", "preluBackward">;
 
 //===----------------------------------------------------------------------===//
 // Reductions and scans
 //===----------------------------------------------------------------------===//
 
 def : Kernel<Aten_AmaxOp, Out, "aten::amax.out", "contiguous">;
+def : Kernel<Aten_AminOp, Out, "aten::amin.out", "contiguous">;
 def : Kernel<Aten_ArgmaxOp, Out, "aten::argmax.out", "contiguous">;
+def : Kernel<Aten_ArgminOp, Out, "aten::argmin.out", "contiguous">;
+def : Kernel<Aten_ArgsortOp, Functional, "aten::argsort", "preserved"> { let scratch = "copiesOfAll"; }
+def : Kernel<Aten_BincountOp, Functional, "aten::bincount", "contiguous"> { let scratch = "copiesOfAll"; }
+def : Kernel<Aten_MaxOp, Out, "aten::max.unary_out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_MinOp, Out, "aten::min.unary_out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_MaxDimOp, Out, "aten::max.dim_max", "contiguous">;
+def : Kernel<Aten_MinDimOp, Out, "aten::min.dim_min", "contiguous">;
+def : Kernel<Aten_SortOp, Functional, "aten::sort", "preservedAll"> { let scratch = "copiesOfAll"; }
+def : Kernel<Aten_TopkOp, Out, "aten::topk.values", "contiguous"> { let scratch = "copiesOfAll"; }
+def : Kernel<Aten_StdCorrectionOp, Out, "aten::std.correction_out", "contiguous">;
+def : Kernel<Aten_VarCorrectionOp, Out, "aten::var.correction_out", "contiguous">;
+def : Kernel<Aten_LinalgVectorNormOp, Out, "aten::linalg_vector_norm.out", "contiguous">;
 def : Kernel<Aten_CumsumOp, Out, "aten::cumsum.out", "contiguous">;
+def : Kernel<Aten_AllOp, Out, "aten::all.all_out", "contiguous">;
+def : Kernel<Aten_AnyOp, Out, "aten::any.all_out", "contiguous">;
 def : Kernel<Aten_AllDimOp, Out, "aten::all.out", "contiguous">;
 def : Kernel<Aten_AnyDimOp, Out, "aten::any.out", "contiguous">;
 def : Kernel<Aten_LogSoftmaxOp, Out, "aten::_log_softmax.out", "contiguous"> { let scratch = "contiguousOperands"; }
@@ -183,6 +239,17 @@ def : Kernel<Aten_SumDimIntListOp, Out, "aten::sum.IntList_out", "contiguous">;
 
 def : Kernel<Aten_CatOp, Out, "aten::cat.out", "contiguous">;
 def : Kernel<Aten_ConstantPadNdOp, Functional, "aten::constant_pad_nd", "contiguous">;
+def : Kernel<Aten_FlipOp, Functional, "aten::flip", "preserved">;
+def : Kernel<Aten_ReflectionPad1dOp, Out, "aten::reflection_pad1d.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ReflectionPad2dOp, Out, "aten::reflection_pad2d.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ReplicationPad1dOp, Out, "aten::replication_pad1d.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ReplicationPad2dOp, Out, "aten::replication_pad2d.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ReflectionPad1dBackwardOp, Out, "aten::reflection_pad1d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ReflectionPad2dBackwardOp, Out, "aten::reflection_pad2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ReplicationPad1dBackwardOp, Out, "aten::replication_pad1d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ReplicationPad2dBackwardOp, Out, "aten::replication_pad2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_TrilOp, Out, "aten::tril.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_TriuOp, Out, "aten::triu.out", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_RepeatOp, Functional, "aten::repeat", "contiguous">;
 def : Kernel<Aten_RollOp, Functional, "aten::roll", "contiguous">;
 def : Kernel<Aten_SelectScatterOp, Functional, "aten::select_scatter", "contiguous">;
@@ -191,6 +258,14 @@ def : Kernel<Aten_StackOp, Functional, "aten::stack", "contiguous">;
 def : Kernel<Aten_EmbeddingOp, Functional, "aten::embedding", "contiguous">;
 def : Kernel<Aten_IndexPutOp, Functional, "aten::index_put", "contiguous">;
 def : Kernel<Aten_RepeatInterleaveSelfIntOp, Functional, "aten::repeat_interleave.self_int", "contiguous">;
+def : Kernel<Aten_DiagonalBackwardOp, Functional, "aten::diagonal_backward", "contiguous">;
+def : Kernel<Aten_EmbeddingBagOp, Functional, "aten::_embedding_bag", "contiguous"> { let scratch = "copiesOfAll"; }
+def : Kernel<Aten_EmbeddingBagBackwardOp, Functional, "aten::_embedding_bag_backward", "contiguous"> { let scratch = "copiesOfAll"; }
+def : Kernel<Aten_IndexAddOp, Out, "aten::index_add.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_IndexFillIntScalarOp, Functional, "aten::index_fill.int_Scalar", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ScatterSrcOp, Out, "aten::scatter.src_out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ScatterValueOp, Out, "aten::scatter.value_out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_ScatterAddOp, Out, "aten::scatter_add.out", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_GatherOp, Out, "aten::gather.out", "contiguous">;
 def : Kernel<Aten_IndexTensorOp, Out, "aten::index.Tensor_out", "contiguous">;
 def : Kernel<Aten_IndexSelectOp, Out, "aten::index_select.out", "contiguous">;
@@ -212,10 +287,16 @@ def : Kernel<Aten_AddmmOp, Out, "aten::addmm.out", "contiguous"> { let scratch =
 def : Kernel<Aten_BaddbmmOp, Out, "aten::baddbmm.out", "contiguous"> { let scratch = "matrixOperands"; }
 def : Kernel<Aten_BmmOp, Out, "aten::bmm.out", "contiguous"> { let scratch = "matrixOperands"; }
 def : Kernel<Aten_MmOp, Out, "aten::mm.out", "contiguous"> { let scratch = "matrixOperands"; }
-def : Kernel<Aten_ConvolutionOp, Functional, "aten::convolution", "contiguous"> { let scratch = "convolution"; }
+def : Kernel<Aten_ConvolutionOp, Functional, "aten::convolution", "contiguous"> { let scratch = "copiesOfAll"; }
 def : Kernel<Aten_ConvolutionBackwardOp, Functional, "aten::convolution_backward", "contiguous"> {
-  let scratch = "convolution";
+  let scratch = "copiesOfAll";
 }
+def : Kernel<Aten_DotOp, Functional, "aten::dot", "contiguous">;
+def : Kernel<Aten_MvOp, Functional, "aten::mv", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_UpsampleBilinear2dOp, Out, "aten::upsample_bilinear2d.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_UpsampleBilinear2dBackwardOp, Out, "aten::upsample_bilinear2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_UpsampleNearest2dOp, Out, "aten::upsample_nearest2d.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_UpsampleNearest2dBackwardOp, Out, "aten::upsample_nearest2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_AdaptiveAvgPool2dKernelOp, Functional, "aten::_adaptive_avg_pool2d", "contiguous">;
 def : Kernel<Aten_AdaptiveAvgPool2dBackwardOp, Functional, "aten::_adaptive_avg_pool2d_backward", "contiguous">;
 def : Kernel<Aten_AvgPool2dOp, Out, "aten::avg_pool2d.out", "contiguous">;
@@ -229,6 +310,9 @@ def : Kernel<Aten_MaxPool2dWithIndicesBackwardOp, Out,
 // Normalisation, attention and losses
 //===----------------------------------------------------------------------===//
 
+def : Kernel<Aten_NativeBatchNormLegitFunctionalOp, Functional, "aten::_native_batch_norm_legit_functional", "contiguous"> { let scratch = "batchNorm"; }
+def : Kernel<Aten_NativeBatchNormLegitNoTrainingOp, Functional, "aten::_native_batch_norm_legit_no_training", "contiguous"> { let scratch = "batchNorm"; }
+def : Kernel<Aten_NativeBatchNormBackwardOp, Functional, "aten::native_batch_norm_backward", "contiguous"> { let scratch = "batchNorm"; }
 def : Kernel<Aten_NativeLayerNormOp, Functional, "aten::native_layer_norm", "contiguous"> {
   let scratch = "contiguousOperands";
 }
@@ -257,5 +341,11 @@ def : Kernel<Aten_BinaryCrossEntropyWithLogitsOp, Functional,
   let scratch = "contiguousOperands";
 }
 def : Kernel<Aten_MseLossOp, Out, "aten::mse_loss.out", "contiguous"> { let scratch = "meanSquareError"; }
+def : Kernel<Aten_BinaryCrossEntropyOp, Out, "aten::binary_cross_entropy.out", "contiguous"> { let scratch = "meanSquareError"; }
+def : Pointwise<Aten_BinaryCrossEntropyBackwardOp, "aten::binary_cross_entropy_backward.grad_input">;
+def : Kernel<Aten_HuberLossOp, Out, "aten::huber_loss.out", "contiguous"> { let scratch = "meanSquareError"; }
+def : Kernel<Aten_SmoothL1LossOp, Out, "aten::smooth_l1_loss.out", "contiguous"> { let scratch = "meanSquareError"; }
+def : Kernel<Aten_NllLoss2dForwardOp, Out, "aten::nll_loss2d_forward.output", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_NllLoss2dBackwardOp, Out, "aten::nll_loss2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_NllLossForwardOp, Out, "aten::nll_loss_forward.output", "contiguous">;
 def : Kernel<Aten_NllLossBackwardOp, Out, "aten::nll_loss_backward.grad_input", "contiguous">;

@@ -135,7 +135,7 @@ LogicalResult rules::stack(const InferArgs &args, Types &types) {
 
 LogicalResult rules::pad(const InferArgs &args, Types &types) {
   RankedTensorType self = args.tensor("self");
-  ArrayRef<int64_t> pad = args.integers("pad");
+  ArrayRef<int64_t> pad = args.integers(args.schema.find("pad") ? "pad" : "padding");
   if (pad.size() % 2 || int64_t(pad.size() / 2) > self.getRank())
     return args.fail("'pad' must hold a pair for each of at most " + Twine(self.getRank()) +
                      " dimensions");
@@ -150,17 +150,30 @@ LogicalResult rules::pad(const InferArgs &args, Types &types) {
   return append(types, shape, self.getElementType());
 }
 
+/// `self` with each of its last dimensions repeated `counts` times.
+static LogicalResult repeated(const InferArgs &args, Shape counts, rules::Types &types) {
+  RankedTensorType self = args.tensor("self");
+  int64_t added = int64_t(counts.size()) - self.getRank();
+  for (int64_t i = 0, e = counts.size(); i < e; ++i)
+    if ((counts[i] *= i < added ? 1 : self.getDimSize(i - added)) < 0)
+      return args.fail("cannot repeat a negative number of times");
+  return append(types, counts, self.getElementType());
+}
+
 LogicalResult rules::repeat(const InferArgs &args, Types &types) {
   RankedTensorType self = args.tensor("self");
-  Shape shape(args.integers("repeats"));
-  int64_t added = int64_t(shape.size()) - self.getRank();
-  if (added < 0)
+  Shape counts(args.integers("repeats"));
+  if (int64_t(counts.size()) < self.getRank())
     return args.fail("'repeats' has fewer values than " + shapeText(self.getShape()) +
                      " has dimensions");
-  for (int64_t i = 0, e = shape.size(); i < e; ++i)
-    if ((shape[i] *= i < added ? 1 : self.getDimSize(i - added)) < 0)
-      return args.fail("'repeats' may not be negative");
-  return append(types, shape, self.getElementType());
+  return repeated(args, counts, types);
+}
+
+LogicalResult rules::tile(const InferArgs &args, Types &types) {
+  Shape counts(args.integers("dims"));
+  if (int64_t missing = args.tensor("self").getRank() - int64_t(counts.size()); missing > 0)
+    counts.insert(counts.begin(), missing, 1);
+  return repeated(args, counts, types);
 }
 
 LogicalResult rules::repeatInterleave(const InferArgs &args, Types &types) {
@@ -204,6 +217,86 @@ LogicalResult rules::embeddingBackward(const InferArgs &args, Types &types) {
     return args.fail("the gradient must have dimensions");
   return append(types, {args.integer("num_weights"), grad.getShape().back()},
                 grad.getElementType());
+}
+
+/// The number of bags that `offsets` cut the indices into.
+static int64_t numberOfBags(const InferArgs &args) {
+  return args.tensor("offsets").getNumElements() - boolean(args, "include_last_offset");
+}
+
+LogicalResult rules::embeddingBag(const InferArgs &args, Types &types) {
+  constexpr int64_t kSum = 0, kMax = 2;
+  RankedTensorType weight = args.tensor("weight"), indices = args.tensor("indices"),
+                   offsets = args.tensor("offsets");
+  if (weight.getRank() != 2 || indices.getRank() != 1 || offsets.getRank() != 1)
+    return args.fail("needs a weight of 2 dimensions, and indices and offsets of one");
+  int64_t bags = numberOfBags(args), mode = args.integer("mode", 0);
+  if (!isIndexType(indices.getElementType()) ||
+      indices.getElementType() != offsets.getElementType())
+    return args.fail("indices and offsets must be of one dtype, i64 or i32");
+  if (bags < 0 || mode < kSum || mode > kMax)
+    return args.fail("needs offsets, and a mode of 0 (sum), 1 (mean) or 2 (max)");
+  Type index = indices.getElementType();
+  // Sums without padding take a path that needs no map from indices to bags.
+  bool fast = mode == kSum && args.integer("padding_idx", -1) < 0;
+  types.push_back(weight.clone({bags, weight.getDimSize(1)}));
+  types.push_back(RankedTensorType::get({fast ? 0 : indices.getNumElements()}, index));
+  // Sums count for every offset, the last included.
+  int64_t counts = mode == kSum ? offsets.getNumElements() : bags;
+  types.push_back(RankedTensorType::get({counts}, index));
+  types.push_back(mode == kMax ? RankedTensorType::get({bags, weight.getDimSize(1)}, index)
+                               : RankedTensorType::get({counts}, index));
+  return success();
+}
+
+LogicalResult rules::embeddingBagBackward(const InferArgs &args, Types &types) {
+  RankedTensorType grad = args.tensor("grad");
+  if (grad.getRank() != 2)
+    return args.fail("the gradient must have 2 dimensions");
+  return append(types, {args.integer("num_weights"), grad.getDimSize(1)}, grad.getElementType());
+}
+
+LogicalResult rules::oneHot(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self");
+  int64_t classes = args.integer("num_classes", -1);
+  if (classes < 1)
+    return args.fail("the number of classes depends on data: give num_classes");
+  if (!self.getElementType().isInteger(64))
+    return args.fail("indices must be of dtype i64");
+  Shape shape(self.getShape());
+  shape.push_back(classes);
+  return append(types, shape, self.getElementType());
+}
+
+LogicalResult rules::scatterAlong(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self"), index = args.tensor("index");
+  if (failed(wrapDim(args, args.integer("dim"), self.getRank())))
+    return failure();
+  if (!isIndexType(index.getElementType()))
+    return args.fail("the index must be of dtype i64 or i32");
+  for (StringRef name : {"src", "source"})
+    if (args.schema.find(name) && args.tensor(name).getElementType() != self.getElementType())
+      return args.fail("'" + name + "' must have the dtype of 'self'");
+  types.push_back(self);
+  return success();
+}
+
+LogicalResult rules::takeAlong(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self"), indices = args.tensor("indices");
+  if (!indices.getElementType().isInteger(64))
+    return args.fail("indices must be of dtype i64");
+  std::optional<int64_t> given = optionalInteger(args, "dim");
+  if (!given)
+    return append(types, {indices.getNumElements()}, self.getElementType());
+  FailureOr<int64_t> dim = wrapDim(args, *given, self.getRank());
+  if (failed(dim))
+    return failure();
+  if (self.getRank() == 0 || indices.getRank() != self.getRank())
+    return args.fail("indices must have as many dimensions as " + shapeText(self.getShape()));
+  Shape from(self.getShape());
+  from[*dim] = indices.getDimSize(*dim);
+  FailureOr<Shape> shape = broadcastShapes(args, {from, indices.getShape()});
+  return failed(shape) ? failure() : append(types, *shape, self.getElementType());
 }
 
 LogicalResult rules::gather(const InferArgs &args, Types &types) {

@@ -78,6 +78,72 @@ LogicalResult rules::baddbmm(const InferArgs &args, Types &types) {
   return addedProduct(args, "batch1", "batch2", 3, types);
 }
 
+LogicalResult rules::dot(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self"), tensor = args.tensor("tensor");
+  if (failed(sameDtype(args)))
+    return failure();
+  if (self.getRank() != 1 || self.getShape() != tensor.getShape())
+    return args.fail("needs two vectors of one size, got " + shapeText(self.getShape()) + " and " +
+                     shapeText(tensor.getShape()));
+  types.push_back(self.clone(Shape()));
+  return success();
+}
+
+LogicalResult rules::mv(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self"), vec = args.tensor("vec");
+  if (failed(sameDtype(args)))
+    return failure();
+  if (self.getRank() != 2 || vec.getRank() != 1 || self.getDimSize(1) != vec.getDimSize(0))
+    return args.fail("cannot multiply " + shapeText(self.getShape()) + " and " +
+                     shapeText(vec.getShape()));
+  types.push_back(self.clone(Shape{self.getDimSize(0)}));
+  return success();
+}
+
+LogicalResult rules::outer(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self"), vec = args.tensor("vec2");
+  if (self.getRank() != 1 || vec.getRank() != 1)
+    return args.fail("needs two vectors");
+  types.push_back(
+      RankedTensorType::get({self.getDimSize(0), vec.getDimSize(0)}, resultType(args.operands)));
+  return success();
+}
+
+LogicalResult rules::einsum(const InferArgs &args, Types &types) {
+  if (failed(sameDtype(args)))
+    return failure();
+  std::string equation;
+  for (char c : args.attr<StringAttr>("equation").getValue())
+    if (c != ' ')
+      equation += c;
+  auto [left, right] = StringRef(equation).split("->");
+  if (equation.find("->") == std::string::npos || left.contains('.'))
+    return args.fail("'" + equation + "' is not supported: name every label, and the result's");
+  SmallVector<StringRef> terms;
+  left.split(terms, ',');
+  if (terms.size() != args.operands.size())
+    return args.fail("'" + equation + "' does not fit " + Twine(args.operands.size()) +
+                     " operands");
+  llvm::SmallDenseMap<char, int64_t> sizes;
+  for (auto [term, operand] : llvm::zip_equal(terms, args.operands)) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    if (int64_t(term.size()) != type.getRank())
+      return args.fail("'" + term + "' does not fit " + shapeText(type.getShape()));
+    for (auto [label, size] : llvm::zip_equal(term, type.getShape()))
+      if (sizes.try_emplace(label, size).first->second != size)
+        return args.fail("label '" + Twine(label) + "' of '" + equation + "' has two sizes");
+  }
+  Shape shape;
+  for (char label : right) {
+    auto size = sizes.find(label);
+    if (size == sizes.end())
+      return args.fail("label '" + Twine(label) + "' of the result is in no operand");
+    shape.push_back(size->second);
+  }
+  types.push_back(cast<RankedTensorType>(args.operands.front().getType()).clone(shape));
+  return success();
+}
+
 LogicalResult rules::linear(const InferArgs &args, Types &types) {
   RankedTensorType input = args.tensor("input"), weight = args.tensor("weight"),
                    bias = args.tensor("bias");
@@ -129,7 +195,9 @@ LogicalResult rules::matmul(const InferArgs &args, Types &types) {
 // Convolutions and pooling
 //===----------------------------------------------------------------------===//
 
-LogicalResult rules::conv(const InferArgs &args, Types &types) {
+enum class ConvKind { Plain, Transposed, SamePadding };
+
+static LogicalResult convolved(const InferArgs &args, ConvKind kind, rules::Types &types) {
   RankedTensorType input = args.tensor("input"), weight = args.tensor("weight"),
                    bias = args.tensor("bias");
   int64_t axes = weight.getRank() - 2;
@@ -144,7 +212,7 @@ LogicalResult rules::conv(const InferArgs &args, Types &types) {
                    outputPadding = perAxis(args, "output_padding", axes, 0);
   if (failed(stride) || failed(padding) || failed(dilation) || failed(outputPadding))
     return failure();
-  bool transposed = boolean(args, "transposed");
+  bool transposed = kind == ConvKind::Transposed;
   int64_t groups = args.integer("groups", 1), first = input.getRank() - axes;
   int64_t channels = input.getDimSize(first - 1);
   int64_t expected = transposed ? weight.getDimSize(0) : weight.getDimSize(1) * groups;
@@ -161,6 +229,11 @@ LogicalResult rules::conv(const InferArgs &args, Types &types) {
     int64_t &size = shape[first + i], kernel = weight.getDimSize(2 + i);
     if ((*stride)[i] < 1 || (*dilation)[i] < 1)
       return args.fail("strides and dilations must be positive");
+    if (kind == ConvKind::SamePadding) {
+      if ((*stride)[i] != 1)
+        return args.fail("padding 'same' needs strides of 1");
+      continue;
+    }
     int64_t reach = (*dilation)[i] * (kernel - 1);
     size = transposed
                ? (size - 1) * (*stride)[i] - 2 * (*padding)[i] + reach + (*outputPadding)[i] + 1
@@ -170,6 +243,24 @@ LogicalResult rules::conv(const InferArgs &args, Types &types) {
   }
   types.push_back(input.clone(shape));
   return success();
+}
+
+LogicalResult rules::conv(const InferArgs &args, Types &types) {
+  return convolved(args, boolean(args, "transposed") ? ConvKind::Transposed : ConvKind::Plain,
+                   types);
+}
+
+LogicalResult rules::convTransposed(const InferArgs &args, Types &types) {
+  return convolved(args, ConvKind::Transposed, types);
+}
+
+LogicalResult rules::convPadding(const InferArgs &args, Types &types) {
+  auto padding = args.attr<StringAttr>("padding");
+  if (padding && padding.getValue() == "same")
+    return convolved(args, ConvKind::SamePadding, types);
+  if (padding && padding.getValue() != "valid")
+    return args.fail("padding must be 'same' or 'valid', got '" + padding.getValue() + "'");
+  return convolved(args, ConvKind::Plain, types);
 }
 
 /// Appends `results`, those that `output_mask` switches off as undefined.
@@ -192,23 +283,31 @@ LogicalResult rules::convBackward(const InferArgs &args, Types &types) {
   return masked(args, {input, weight, weight.clone(Shape{channels})}, types);
 }
 
-/// The result of a 2-d pooling of `self`.
-static FailureOr<RankedTensorType> pooled(const InferArgs &args) {
+static LogicalResult checkPooledRank(const InferArgs &args, int64_t axes) {
   RankedTensorType self = args.tensor("self");
-  if (self.getRank() != 3 && self.getRank() != 4)
-    return args.fail("takes 3 or 4 dimensions, got " + shapeText(self.getShape()));
-  FailureOr<Shape> kernel = perAxis(args, "kernel_size", 2, 1),
-                   padding = perAxis(args, "padding", 2, 0),
-                   dilation = perAxis(args, "dilation", 2, 1),
-                   stride = perAxis(args, "stride", 2, 1);
+  if (self.getRank() == axes + 1 || self.getRank() == axes + 2)
+    return success();
+  return args.fail("takes " + Twine(axes + 1) + " or " + Twine(axes + 2) + " dimensions, got " +
+                   shapeText(self.getShape()));
+}
+
+/// The result of a pooling of the last `axes` dimensions of `self`.
+static FailureOr<RankedTensorType> pooled(const InferArgs &args, int64_t axes = 2) {
+  RankedTensorType self = args.tensor("self");
+  if (failed(checkPooledRank(args, axes)))
+    return failure();
+  FailureOr<Shape> kernel = perAxis(args, "kernel_size", axes, 1),
+                   padding = perAxis(args, "padding", axes, 0),
+                   dilation = perAxis(args, "dilation", axes, 1),
+                   stride = perAxis(args, "stride", axes, 1);
   if (failed(kernel) || failed(padding) || failed(dilation) || failed(stride))
     return failure();
   if (args.integers("stride").empty())
     stride = kernel;
   bool ceil = boolean(args, "ceil_mode");
   Shape shape(self.getShape());
-  for (int64_t i = 0; i < 2; ++i) {
-    int64_t &size = shape[shape.size() - 2 + i], step = (*stride)[i], pad = (*padding)[i],
+  for (int64_t i = 0; i < axes; ++i) {
+    int64_t &size = shape[shape.size() - axes + i], step = (*stride)[i], pad = (*padding)[i],
             in = size;
     if (step < 1 || (*kernel)[i] < 1 || (*dilation)[i] < 1)
       return args.fail("kernel sizes, strides and dilations must be positive");
@@ -223,12 +322,20 @@ static FailureOr<RankedTensorType> pooled(const InferArgs &args) {
   return self.clone(shape);
 }
 
-LogicalResult rules::pool(const InferArgs &args, Types &types) {
-  FailureOr<RankedTensorType> result = pooled(args);
+static LogicalResult appendPooled(const InferArgs &args, int64_t axes, rules::Types &types) {
+  FailureOr<RankedTensorType> result = pooled(args, axes);
   if (failed(result))
     return failure();
   types.push_back(*result);
   return success();
+}
+
+LogicalResult rules::pool(const InferArgs &args, Types &types) {
+  return appendPooled(args, 2, types);
+}
+
+LogicalResult rules::pool1d(const InferArgs &args, Types &types) {
+  return appendPooled(args, 1, types);
 }
 
 LogicalResult rules::poolWithIndices(const InferArgs &args, Types &types) {
@@ -240,21 +347,52 @@ LogicalResult rules::poolWithIndices(const InferArgs &args, Types &types) {
   return success();
 }
 
-LogicalResult rules::adaptivePool(const InferArgs &args, Types &types) {
+static LogicalResult adaptivelyPooled(const InferArgs &args, int64_t axes, rules::Types &types) {
   RankedTensorType self = args.tensor("self");
-  FailureOr<Shape> size = perAxis(args, "output_size", 2, 1);
-  if (failed(size))
+  FailureOr<Shape> size = perAxis(args, "output_size", axes, 1);
+  if (failed(size) || failed(checkPooledRank(args, axes)))
     return failure();
-  if (self.getRank() != 3 && self.getRank() != 4)
-    return args.fail("takes 3 or 4 dimensions, got " + shapeText(self.getShape()));
-  Shape shape(self.getShape().drop_back(2));
+  Shape shape(self.getShape().drop_back(axes));
   llvm::append_range(shape, *size);
   types.push_back(self.clone(shape));
   return success();
 }
 
+LogicalResult rules::adaptivePool(const InferArgs &args, Types &types) {
+  return adaptivelyPooled(args, 2, types);
+}
+
+LogicalResult rules::adaptivePool1d(const InferArgs &args, Types &types) {
+  return adaptivelyPooled(args, 1, types);
+}
+
+LogicalResult rules::upsample(const InferArgs &args, Types &types) {
+  RankedTensorType input = args.tensor(args.schema.find("input") ? "input" : "self");
+  Shape size(args.integers("output_size"));
+  if (input.getRank() != 4)
+    return args.fail("takes 4 dimensions, got " + shapeText(input.getShape()));
+  auto factors = args.attr<DenseF64ArrayAttr>("scale_factors");
+  if (size.empty() && factors)
+    for (auto [i, factor] : llvm::enumerate(factors.asArrayRef()))
+      size.push_back(int64_t(double(input.getDimSize(2 + i)) * factor));
+  if (size.size() != 2 || size[0] < 1 || size[1] < 1)
+    return args.fail("needs two positive output sizes or scale factors");
+  types.push_back(input.clone(Shape{input.getDimSize(0), input.getDimSize(1), size[0], size[1]}));
+  return success();
+}
+
+LogicalResult rules::upsampleBackward(const InferArgs &args, Types &types) {
+  types.push_back(args.tensor("grad_output").clone(args.integers("input_size")));
+  return success();
+}
+
 LogicalResult rules::likeSelf(const InferArgs &args, Types &types) {
   types.push_back(args.tensor("self"));
+  return success();
+}
+
+LogicalResult rules::twiceLikeSelf(const InferArgs &args, Types &types) {
+  types.append(2, args.tensor("self"));
   return success();
 }
 
@@ -272,11 +410,13 @@ static FailureOr<RankedTensorType> attentionResult(const InferArgs &args, bool b
   if (rank < 2 || key.getRank() < 2 || value.getRank() < 2 ||
       query.getShape().back() != key.getShape().back() ||
       key.getDimSize(key.getRank() - 2) != value.getDimSize(value.getRank() - 2) ||
-      (!broadcasting && (rank != 4 || batch(query) != batch(key) || batch(key) != batch(value))))
+      (!broadcasting &&
+       (rank != 4 || query.getDimSize(0) != key.getDimSize(0) || batch(key) != batch(value) ||
+        key.getDimSize(1) == 0 || query.getDimSize(1) % key.getDimSize(1) != 0)))
     return args.fail("query " + shapeText(query.getShape()) + ", key " + shapeText(key.getShape()) +
                      " and value " + shapeText(value.getShape()) + " do not fit");
   Shape shape(batch(query));
-  if (!boolean(args, "enable_gqa")) {
+  if (broadcasting && !boolean(args, "enable_gqa")) {
     FailureOr<Shape> common = broadcastShapes(args, {batch(query), batch(key), batch(value)});
     if (failed(common))
       return failure();

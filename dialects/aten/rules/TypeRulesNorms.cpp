@@ -78,6 +78,56 @@ LogicalResult rules::nativeGroupNormBackward(const InferArgs &args, Types &types
   return normGradients(args, {args.integer("C")}, types);
 }
 
+/// Batch norm's statistics, one a channel.
+static FailureOr<RankedTensorType> channelStatistics(const InferArgs &args) {
+  RankedTensorType input = args.tensor("input");
+  if (input.getRank() < 2)
+    return args.fail("takes 2 dimensions or more, got " + shapeText(input.getShape()));
+  Shape channels{input.getDimSize(1)};
+  for (StringRef name : {"weight", "bias", "running_mean", "running_var"})
+    if (RankedTensorType one = args.tensor(name); one && one.getShape() != ArrayRef(channels))
+      return args.fail("'" + name + "' must have shape " + shapeText(channels) + ", got " +
+                       shapeText(one.getShape()));
+  return RankedTensorType::get(channels, statisticsType(args));
+}
+
+LogicalResult rules::batchNorm(const InferArgs &args, Types &types) {
+  FailureOr<RankedTensorType> statistics = channelStatistics(args);
+  if (failed(statistics))
+    return failure();
+  if (!boolean(args, "training"))
+    return args.fail("with running statistics that are updated must be in training");
+  types.push_back(args.tensor("input"));
+  types.append(2, *statistics);
+  types.push_back(args.tensor("running_mean"));
+  types.push_back(args.tensor("running_var"));
+  return success();
+}
+
+LogicalResult rules::batchNormInference(const InferArgs &args, Types &types) {
+  FailureOr<RankedTensorType> statistics = channelStatistics(args);
+  if (failed(statistics))
+    return failure();
+  types.push_back(args.tensor("input"));
+  types.append(2, statistics->clone(Shape{0}));
+  return success();
+}
+
+LogicalResult rules::batchNormBackward(const InferArgs &args, Types &types) {
+  if (args.tensor("input").getRank() < 2)
+    return args.fail("takes 2 dimensions or more");
+  return normGradients(args, {args.tensor("input").getDimSize(1)}, types);
+}
+
+LogicalResult rules::recurrentCell(const InferArgs &args, Types &types) {
+  RankedTensorType input = args.tensor("input"), hidden = args.tensor("hx");
+  if (input.getRank() != 2 || hidden.getRank() != 2 || input.getDimSize(0) != hidden.getDimSize(0))
+    return args.fail("input " + shapeText(input.getShape()) + " and state " +
+                     shapeText(hidden.getShape()) + " do not fit");
+  types.push_back(hidden);
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Losses. A reduction is 0 (none), 1 (mean) or 2 (sum), as in at::Reduction.
 //===----------------------------------------------------------------------===//
@@ -122,18 +172,28 @@ LogicalResult rules::crossEntropyLoss(const InferArgs &args, Types &types) {
   return success();
 }
 
-LogicalResult rules::nllLoss(const InferArgs &args, Types &types) {
+/// A negative log-likelihood over log-probabilities of one of the ranks `low` and `high`.
+static LogicalResult likelihood(const InferArgs &args, int64_t low, int64_t high,
+                                rules::Types &types) {
   RankedTensorType self = args.tensor("self"), target = args.tensor("target");
   FailureOr<bool> reduced = reduces(args);
   if (failed(reduced))
     return failure();
-  if (self.getRank() < 1 || self.getRank() > 2 ||
+  if (self.getRank() < low || self.getRank() > high ||
       target.getShape() != ArrayRef(withoutClasses(self)))
     return args.fail("target " + shapeText(target.getShape()) + " does not fit log-probabilities " +
                      shapeText(self.getShape()));
   types.push_back(self.clone(*reduced ? Shape() : withoutClasses(self)));
   types.push_back(self.clone(Shape()));
   return success();
+}
+
+LogicalResult rules::nllLoss(const InferArgs &args, Types &types) {
+  return likelihood(args, 1, 2, types);
+}
+
+LogicalResult rules::nllLoss2d(const InferArgs &args, Types &types) {
+  return likelihood(args, 4, 4, types);
 }
 
 LogicalResult rules::nllLossBackward(const InferArgs &args, Types &types) {

@@ -25,6 +25,24 @@ LogicalResult rules::likeFirstFloat(const InferArgs &args, Types &types) {
   return success();
 }
 
+LogicalResult rules::twiceLikeFirst(const InferArgs &args, Types &types) {
+  types.append(2, first(args));
+  return success();
+}
+
+LogicalResult rules::gatedHalf(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self");
+  FailureOr<int64_t> dim = wrapDim(args, args.integer("dim", -1), self.getRank());
+  if (failed(dim))
+    return failure();
+  if (self.getRank() == 0 || self.getDimSize(*dim) % 2)
+    return args.fail("needs an even size along the dimension, got " + shapeText(self.getShape()));
+  Shape shape(self.getShape());
+  shape[*dim] /= 2;
+  types.push_back(self.clone(shape));
+  return success();
+}
+
 LogicalResult rules::likeFirstBool(const InferArgs &args, Types &types) {
   types.push_back(first(args).clone(IntegerType::get(args.context, 1)));
   return success();

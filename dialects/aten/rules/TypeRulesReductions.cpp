@@ -74,6 +74,48 @@ LogicalResult rules::argmax(const InferArgs &args, Types &types) {
   return reduceTo(args, IntegerType::get(args.context, 64), types);
 }
 
+LogicalResult rules::amaxWithIndices(const InferArgs &args, Types &types) {
+  return failure(failed(amax(args, types)) || failed(argmax(args, types)));
+}
+
+LogicalResult rules::argsort(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self");
+  if (failed(wrapDim(args, args.integer("dim", -1), self.getRank())))
+    return failure();
+  types.push_back(self.clone(IntegerType::get(args.context, 64)));
+  return success();
+}
+
+LogicalResult rules::sort(const InferArgs &args, Types &types) {
+  types.push_back(args.tensor("self"));
+  return argsort(args, types);
+}
+
+LogicalResult rules::topk(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self");
+  FailureOr<int64_t> dim = wrapDim(args, args.integer("dim", -1), self.getRank());
+  if (failed(dim))
+    return failure();
+  int64_t k = args.integer("k");
+  if (self.getRank() == 0 || k < 0 || k > self.getDimSize(*dim))
+    return args.fail("k = " + Twine(k) + " is out of range for " + shapeText(self.getShape()));
+  Shape shape(self.getShape());
+  shape[*dim] = k;
+  types.push_back(self.clone(shape));
+  types.push_back(RankedTensorType::get(shape, IntegerType::get(args.context, 64)));
+  return success();
+}
+
+LogicalResult rules::bincount(const InferArgs &args, Types &types) {
+  int64_t count = args.integer("minlength");
+  if (count < 1)
+    return args.fail("the number of counts depends on data: give minlength");
+  if (args.tensor("weights"))
+    return args.fail("with weights is not supported: use scatter_add");
+  types.push_back(RankedTensorType::get({count}, IntegerType::get(args.context, 64)));
+  return success();
+}
+
 LogicalResult rules::cumsum(const InferArgs &args, Types &types) {
   if (failed(wrapDim(args, args.integer("dim"), args.tensor("self").getRank())))
     return failure();

@@ -38,6 +38,33 @@ LogicalResult rules::expand(const InferArgs &args, Types &types) {
   return success();
 }
 
+LogicalResult rules::broadcastTensors(const InferArgs &args, Types &types) {
+  FailureOr<Shape> shape = broadcastValues(args, args.operands);
+  if (failed(shape))
+    return failure();
+  for (Value tensor : args.operands)
+    types.push_back(cast<RankedTensorType>(tensor.getType()).clone(*shape));
+  return success();
+}
+
+LogicalResult rules::diagonal(const InferArgs &args, Types &types) {
+  RankedTensorType self = args.tensor("self");
+  FailureOr<Shape> dims =
+      wrapDims(args, {args.integer("dim1", 0), args.integer("dim2", 1)}, self.getRank());
+  if (failed(dims))
+    return failure();
+  int64_t offset = args.integer("offset", 0);
+  int64_t size = std::min(self.getDimSize((*dims)[0]) + std::min<int64_t>(offset, 0),
+                          self.getDimSize((*dims)[1]) - std::max<int64_t>(offset, 0));
+  Shape shape;
+  for (auto [i, extent] : llvm::enumerate(self.getShape()))
+    if (!llvm::is_contained(*dims, int64_t(i)))
+      shape.push_back(extent);
+  shape.push_back(std::max<int64_t>(size, 0));
+  types.push_back(self.clone(shape));
+  return success();
+}
+
 LogicalResult rules::permute(const InferArgs &args, Types &types) {
   RankedTensorType self = args.tensor("self");
   FailureOr<Shape> dims = wrapDims(args, args.integers("dims"), self.getRank());
@@ -160,9 +187,10 @@ LogicalResult rules::squeeze(const InferArgs &args, Types &types) {
   FailureOr<Shape> dims = wrapDims(args, named, self.getRank());
   if (failed(dims))
     return failure();
+  bool all = !args.schema.find("dim");
   Shape shape;
   for (auto [i, size] : llvm::enumerate(self.getShape()))
-    if (size != 1 || !llvm::is_contained(*dims, int64_t(i)))
+    if (size != 1 || (!all && !llvm::is_contained(*dims, int64_t(i))))
       shape.push_back(size);
   types.push_back(self.clone(shape));
   return success();

@@ -1,9 +1,8 @@
 //===- Attention.cpp - scaled_dot_product_attention -----------------------===//
-#include "dialects/aten/AtenOps.h"
-#include "passes/autodiff/AtenBuilder.h"
 #include "passes/autodiff/Strides.h"
 #include "passes/autodiff/composites/Composites.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -12,8 +11,7 @@ using namespace regimen::passes;
 
 namespace {
 
-/// To the kernel that PyTorch chooses on a CPU. What it would compute by its slow composite path
-/// instead is refused.
+/// To the kernel that PyTorch chooses on a CPU, or to products and a softmax where it finds none.
 class DecomposeAttention : public OpRewritePattern<aten::ScaledDotProductAttentionOp> {
 public:
   using OpRewritePattern::OpRewritePattern;
@@ -23,6 +21,10 @@ public:
     if (failed(check(op)))
       return failure();
     AtenBuilder a(rewriter, op.getLoc());
+    if (!isFlash(op)) {
+      rewriter.replaceOp(op, productsAndSoftmax(a, op));
+      return success();
+    }
     SmallVector<Value> mask;
     if (op.getAttnMask())
       mask.push_back(additiveMask(a, op.getAttnMask(), typeOf(op.getQuery()).getElementType()));
@@ -44,22 +46,47 @@ private:
     if (!op.getDropoutP().isZero())
       return op.emitError() << "dropout in scaled_dot_product_attention is not supported: export "
                                "the model with attention dropout 0";
-    if (op.getEnableGqa())
-      return op.emitError() << "scaled_dot_product_attention with enable_gqa is not supported: "
-                               "repeat the key and value heads in the model";
-    for (Value operand : {Value(op.getQuery()), Value(op.getKey()), Value(op.getValue())}) {
-      if (sizesOf(operand).size() != 4)
-        return op.emitError() << "scaled_dot_product_attention needs operands of rank 4 (batch, "
-                                 "heads, length, size), not "
-                              << operand.getType();
-      if (stridesOf(operand).back() != 1)
-        return op.emitError() << "scaled_dot_product_attention needs operands whose last dimension "
-                                 "is contiguous: call .contiguous() on them";
-    }
-    if (sizesOf(op.getQuery()).back() != sizesOf(op.getValue()).back())
-      return op.emitError() << "scaled_dot_product_attention needs heads of one size, not "
-                            << op.getQuery().getType() << " and " << op.getValue().getType();
+    if (!isFlash(op) && (op.getAttnMask() || op.getIsCausal() || op.getEnableGqa()))
+      return op.emitError() << "scaled_dot_product_attention with a mask needs operands of rank 4 "
+                               "(batch, heads, length, size), heads of one size, and a contiguous "
+                               "last dimension: call .contiguous() on the operands";
     return success();
+  }
+
+  /// Whether PyTorch takes its flash kernel: for heads of one size whose elements are neighbours.
+  static bool isFlash(aten::ScaledDotProductAttentionOp op) {
+    Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
+    return sizesOf(op.getQuery()).back() == sizesOf(op.getValue()).back() &&
+           llvm::all_of(operands, [](Value operand) {
+             return sizesOf(operand).size() == 4 && stridesOf(operand).back() == 1;
+           });
+  }
+
+  /// Batches of matrices, multiplied as torch.matmul does.
+  static Value batchedProduct(AtenBuilder &a, Value x, Value y) {
+    auto flat = [&](Value value) {
+      ArrayRef<int64_t> matrix = sizesOf(value).take_back(2);
+      int64_t batch = typeOf(value).getNumElements() / std::max<int64_t>(matrix[0] * matrix[1], 1);
+      return a.view(value, {batch, matrix[0], matrix[1]});
+    };
+    SmallVector<int64_t> sizes(sizesOf(x).drop_back());
+    sizes.push_back(sizesOf(y).back());
+    Value flatX = flat(x), flatY = flat(y);
+    return a.unsafeView(a.bmm(flatX, flatY), sizes);
+  }
+
+  /// _scaled_dot_product_attention_math without a mask: each operand gets a root of the scale.
+  static Value productsAndSoftmax(AtenBuilder &a, aten::ScaledDotProductAttentionOp op) {
+    std::optional<APFloat> given = op.getScale();
+    double scale =
+        given ? given->convertToDouble() : 1 / std::sqrt(double(sizesOf(op.getQuery()).back()));
+    Value root = a.scalar(std::sqrt(scale));
+    Value query = a.mulScalar(op.getQuery(), root);
+    Value key = a.mulScalar(a.transpose(op.getKey(), -2, -1), root);
+    Value scores = batchedProduct(a, query, key);
+    Value weights =
+        a.call("aten::_softmax", {{scores}}, {a.i64("dim", -1), a.boolean("half_to_float", false)});
+    return batchedProduct(a, weights, op.getValue());
   }
 
   /// A boolean mask as what is added to the scores: 0 where it is true, -inf elsewhere.

@@ -1,6 +1,4 @@
 //===- Matrix.cpp - linear and matmul -------------------------------------===//
-#include "dialects/aten/AtenOps.h"
-#include "passes/autodiff/AtenBuilder.h"
 #include "passes/autodiff/Strides.h"
 #include "passes/autodiff/composites/Composites.h"
 
@@ -35,12 +33,18 @@ struct Matmul {
   Value x, y;
   bool xGrad, yGrad;
 
-  /// Null for products of vectors, which the dialect has no kernels for.
+  /// Null for a vector times matrices of rank above 2.
   Value build() {
     int64_t rankX = sizesOf(x).size(), rankY = sizesOf(y).size();
+    if (rankX == 1 && rankY == 1)
+      return a.call("aten::dot", {{x}, {y}});
+    if (rankX == 2 && rankY == 1)
+      return a.call("aten::mv", {{x}, {y}});
     if (rankX == 1 && rankY == 2)
       return a.squeeze(a.mm(a.unsqueeze(x, 0), y), 0);
-    if (rankX < 2 || rankY < 2)
+    if (rankY == 1)
+      return foldVector();
+    if (rankX < 2)
       return {};
     if (rankX == 2 && rankY == 2)
       return a.mm(x, y);
@@ -70,7 +74,16 @@ private:
     Value rows = a.view(large, {product(sizes), sizesOf(large).back()});
     sizes.push_back(sizesOf(small)[1]);
     Value result = a.unsafeView(a.mm(rows, small), sizes);
-    return transposed ? transposeLast(a, result) : result;
+    if (!transposed)
+      return result;
+    return a.call("aten::clone", {{transposeLast(a, result)}}, {a.i64("memory_format", 0)});
+  }
+
+  /// Matrices times a vector: all their rows at once.
+  Value foldVector() {
+    SmallVector<int64_t> sizes(sizesOf(x).drop_back());
+    Value rows = a.view(x, {product(sizes), sizesOf(x).back()});
+    return a.unsafeView(a.call("aten::mv", {{rows}, {y}}), sizes);
   }
 
   Value batched() {
@@ -104,7 +117,8 @@ public:
     ArrayRef<bool> grads = requiresGrad.at(op);
     Value result = Matmul{a, op.getSelf(), op.getOther(), grads[0], grads[1]}.build();
     if (!result)
-      return op.emitError() << "aten.matmul of a vector is not supported: unsqueeze it to a matrix";
+      return op.emitError()
+             << "aten.matmul of a vector and a batch of matrices is not supported: unsqueeze it";
     rewriter.replaceOp(op, result);
     return success();
   }
@@ -150,6 +164,11 @@ private:
 
 } // namespace
 
+static Value outer(AtenBuilder &a, aten::OuterOp op) {
+  return a.mul(a.view(op.getSelf(), {sizesOf(op.getSelf())[0], 1}), op.getVec2());
+}
+
 void passes::addMatrixPatterns(RewritePatternSet &patterns, const RequiresGrad &requiresGrad) {
+  addDecomposition(patterns, outer);
   patterns.add<DecomposeMatmul, DecomposeLinear>(patterns.getContext(), requiresGrad);
 }

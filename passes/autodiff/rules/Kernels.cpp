@@ -48,6 +48,15 @@ void rules::baddbmm(VjpContext &c) {
     c.set("self", a.maybeMultiply(c.grad(), c.operand("beta")));
 }
 
+void rules::mv(VjpContext &c) {
+  AtenBuilder &a = c.aten();
+  Value self = c.operand("self"), vec = c.operand("vec");
+  if (c.wants("self"))
+    c.set("self", a.mul(a.view(c.grad(), {sizesOf(self)[0], 1}), vec));
+  if (c.wants("vec"))
+    c.set("vec", a.call("aten::mv", {{a.t(self)}, {c.grad()}}));
+}
+
 /// Sets the cotangents of `names` from the first results of `op`.
 static void setAll(VjpContext &c, Operation *op, ArrayRef<StringRef> names) {
   if (!op)
@@ -87,6 +96,32 @@ void rules::nativeLayerNorm(VjpContext &c) {
                       c.operands("weight"),
                       c.operands("bias")},
                      {NamedAttribute("normalized_shape", c.attr("normalized_shape")),
+                      outputMask(c, names)}),
+         names);
+}
+
+void rules::prelu(VjpContext &c) {
+  setAll(c,
+         c.aten().op("aten::_prelu_kernel_backward",
+                     {{c.grad()}, {c.operand("self")}, {c.operand("weight")}}),
+         {"self", "weight"});
+}
+
+void rules::batchNorm(VjpContext &c) {
+  StringRef names[] = {"input", "weight", "bias"};
+  // In training the kernel reads the batch's statistics only, and the running ones have moved on.
+  bool training = c.hasArgument("training");
+  SmallVector<Value> none;
+  setAll(c,
+         c.aten().op("aten::native_batch_norm_backward",
+                     {{c.grad()},
+                      {c.operand("input")},
+                      c.operands("weight"),
+                      training ? none : c.operands("running_mean"),
+                      training ? none : c.operands("running_var"),
+                      {c.result(1)},
+                      {c.result(2)}},
+                     {c.aten().boolean("train", training), NamedAttribute("eps", c.attr("eps")),
                       outputMask(c, names)}),
          names);
 }
@@ -131,6 +166,19 @@ void rules::flashAttentionForCpu(VjpContext &c) {
                c.operands("attn_mask")},
               attributes),
          {"query", "key", "value"});
+}
+
+void rules::binaryCrossEntropy(VjpContext &c) {
+  AtenBuilder &a = c.aten();
+  if (c.wants("target")) {
+    emitError(a.location()) << "binary_cross_entropy has no derivative of its target: detach it";
+    return;
+  }
+  if (c.wants("self"))
+    c.set("self",
+          a.call("aten::binary_cross_entropy_backward",
+                 {{c.grad()}, {c.operand("self")}, {c.operand("target")}, c.operands("weight")},
+                 {a.i64("reduction", c.integer("reduction", 1))}));
 }
 
 void rules::binaryCrossEntropyWithLogits(VjpContext &c) {

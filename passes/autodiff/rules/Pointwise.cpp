@@ -4,6 +4,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace regimen::passes;
 
@@ -108,6 +110,104 @@ void rules::powTensor(VjpContext &c) {
   }
 }
 
+void rules::zero(VjpContext &c) {
+  if (c.wants("self"))
+    c.set("self", c.aten().zeros(typeOf(c.operand("self"))));
+}
+
+void rules::divMode(VjpContext &c) {
+  AtenBuilder &a = c.aten();
+  if (c.attr("rounding_mode")) {
+    for (StringRef name : {"self", "other"})
+      if (c.wants(name))
+        c.set(name, a.zeros(typeOf(c.operand(name))));
+    return;
+  }
+  Value self = c.operand("self"), other = c.operand("other");
+  if (c.wants("other"))
+    c.set("other", a.mul(a.neg(c.grad()), a.div(a.div(self, other), other)));
+  if (c.wants("self"))
+    c.set("self", a.div(c.grad(), other));
+}
+
+void rules::powBase(VjpContext &c) {
+  if (!c.wants("exponent"))
+    return;
+  AtenBuilder &a = c.aten();
+  FailureOr<double> base = constantOf(c.operand("self"), a.location());
+  if (failed(base))
+    return;
+  if (*base <= 0) {
+    emitError(a.location()) << "the gradient of a power needs a positive base, not " << *base;
+    return;
+  }
+  c.set("exponent", a.mul(c.grad(), a.mulScalar(c.result(), a.scalar(std::log(*base)))));
+}
+
+void rules::xlogy(VjpContext &c) {
+  AtenBuilder &a = c.aten();
+  Value self = c.operand("self"), other = c.operand("other");
+  if (c.wants("self")) {
+    Value zero = a.scalar(0.0);
+    Value undefined = a.call("aten::logical_and", {{a.call("aten::eq.Scalar", {{self}, {zero}})},
+                                                   {a.call("aten::le.Scalar", {{other}, {zero}})}});
+    Value grad = a.call("aten::xlogy.Tensor", {{c.grad()}, {other}});
+    c.set("self", a.call("aten::masked_fill.Scalar", {{grad}, {undefined}, {zero}}));
+  }
+  if (c.wants("other"))
+    c.set("other", a.div(a.mul(c.grad(), self), other));
+}
+
+void rules::clampTensor(VjpContext &c) {
+  AtenBuilder &a = c.aten();
+  Value self = c.operand("self"), min = c.operand("min"), max = c.operand("max");
+  auto test = [&](StringRef name, Value x, Value y) { return a.call(name, {{x}, {y}}); };
+  auto where = [&](Value mask) {
+    return a.call("aten::where.ScalarOther", {{mask}, {c.grad()}, {a.scalar(0.0)}});
+  };
+  if (c.wants("min")) {
+    Value below = test("aten::lt.Tensor", self, min);
+    c.set("min",
+          where(max ? test("aten::logical_and", test("aten::lt.Tensor", min, max), below) : below));
+  }
+  if (c.wants("max")) {
+    Value above = test("aten::gt.Tensor", self, max);
+    c.set("max",
+          where(min ? test("aten::logical_or", above, test("aten::lt.Tensor", max, min)) : above));
+  }
+  if (c.wants("self")) {
+    Value mask;
+    if (min)
+      mask = test("aten::ge.Tensor", self, min);
+    if (max) {
+      Value below = test("aten::le.Tensor", self, max);
+      mask = mask ? test("aten::logical_and", mask, below) : below;
+    }
+    c.set("self", mask ? where(mask) : c.grad());
+  }
+}
+
+void rules::elu(VjpContext &c) {
+  if (!c.wants("self"))
+    return;
+  int64_t one = 1;
+  c.set("self", c.aten().call("aten::elu_backward",
+                              {{c.grad()},
+                               {c.scalarOr("alpha", one)},
+                               {c.scalarOr("scale", one)},
+                               {c.scalarOr("input_scale", one)},
+                               {c.operand("self")}},
+                              {c.aten().boolean("is_result", false)}));
+}
+
+void rules::hardtanh(VjpContext &c) {
+  if (c.wants("self"))
+    c.set("self", c.aten().call("aten::hardtanh_backward", {{c.grad()},
+                                                            {c.operand("self")},
+                                                            {c.scalarOr("min_val", int64_t(-1))},
+                                                            {c.scalarOr("max_val", int64_t(1))}}));
+}
+
 void rules::clamp(VjpContext &c) {
   if (!c.wants("self"))
     return;
@@ -127,7 +227,7 @@ void rules::leakyRelu(VjpContext &c) {
   if (!c.wants("self"))
     return;
   AtenBuilder &a = c.aten();
-  Value slope = c.operand("negative_slope") ? c.operand("negative_slope") : a.scalar(0.01);
+  Value slope = c.scalarOr("negative_slope", 0.01);
   c.set("self", a.call("aten::leaky_relu_backward", {{c.grad()}, {c.operand("self")}, {slope}},
                        {a.boolean("self_is_result", false)}));
 }
@@ -136,8 +236,7 @@ void rules::softplus(VjpContext &c) {
   if (!c.wants("self"))
     return;
   AtenBuilder &a = c.aten();
-  Value beta = c.operand("beta") ? c.operand("beta") : a.scalar(int64_t(1));
-  Value threshold = c.operand("threshold") ? c.operand("threshold") : a.scalar(int64_t(20));
+  Value beta = c.scalarOr("beta", int64_t(1)), threshold = c.scalarOr("threshold", int64_t(20));
   c.set("self",
         a.call("aten::softplus_backward", {{c.grad()}, {c.operand("self")}, {beta}, {threshold}}));
 }

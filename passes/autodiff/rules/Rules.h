@@ -25,8 +25,17 @@ void repeat(VjpContext &c);
 void roll(VjpContext &c);
 void selectScatter(VjpContext &c);
 void sliceScatter(VjpContext &c);
+
+// Indexing.cpp
 void embedding(VjpContext &c);
+void embeddingBag(VjpContext &c);
+void gather(VjpContext &c);
 void index(VjpContext &c);
+void indexAdd(VjpContext &c);
+void indexPut(VjpContext &c);
+void indexSelect(VjpContext &c);
+/// max.dim, sort, topk: the gradient goes to the elements that were selected.
+void selecting(VjpContext &c);
 
 // Pointwise.cpp
 void add(VjpContext &c);
@@ -37,7 +46,15 @@ void addcdiv(VjpContext &c);
 void lerp(VjpContext &c);
 void powScalar(VjpContext &c);
 void powTensor(VjpContext &c);
+/// Steps: autograd's gradient is zeros, not none.
+void zero(VjpContext &c);
+void divMode(VjpContext &c);
+void powBase(VjpContext &c);
+void xlogy(VjpContext &c);
 void clamp(VjpContext &c);
+void clampTensor(VjpContext &c);
+void elu(VjpContext &c);
+void hardtanh(VjpContext &c);
 void leakyRelu(VjpContext &c);
 void softplus(VjpContext &c);
 void maximum(VjpContext &c);
@@ -47,16 +64,26 @@ void minimum(VjpContext &c);
 void sum(VjpContext &c);
 void mean(VjpContext &c);
 void amax(VjpContext &c);
+/// The extremum of all elements.
+void max(VjpContext &c);
+void cumsum(VjpContext &c);
+void std(VjpContext &c);
+void var(VjpContext &c);
+void vectorNorm(VjpContext &c);
 void logsumexp(VjpContext &c);
 
 // Kernels.cpp: matrix products and ops with a backward kernel of several results
 void mm(VjpContext &c);
 void addmm(VjpContext &c);
 void baddbmm(VjpContext &c);
+void mv(VjpContext &c);
+void prelu(VjpContext &c);
+void batchNorm(VjpContext &c);
 void convolution(VjpContext &c);
 void nativeLayerNorm(VjpContext &c);
 void nativeGroupNorm(VjpContext &c);
 void flashAttentionForCpu(VjpContext &c);
+void binaryCrossEntropy(VjpContext &c);
 void binaryCrossEntropyWithLogits(VjpContext &c);
 
 } // namespace regimen::passes::rules

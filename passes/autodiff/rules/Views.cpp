@@ -1,4 +1,4 @@
-//===- Views.cpp - Gradients of views, concatenation and indexing ---------===//
+//===- Views.cpp - Gradients of views and shape-changing copies -----------===//
 #include "passes/autodiff/rules/Rules.h"
 
 using namespace mlir;
@@ -55,6 +55,8 @@ void rules::squeeze(VjpContext &c) {
     squeezed.set(wrapDim(dim, rank));
   if (auto dim = dyn_cast_or_null<IntegerAttr>(c.attr("dim")))
     squeezed.set(wrapDim(dim.getInt(), rank));
+  if (!c.hasArgument("dim"))
+    squeezed.set();
   Value grad = c.grad();
   for (int64_t i = 0; i < rank; ++i)
     if (squeezed[i] && type.getDimSize(i) == 1)
@@ -146,25 +148,4 @@ void rules::sliceScatter(VjpContext &c) {
                           a.i64("step", step)}));
   if (c.wants("src"))
     c.set("src", a.slice(c.grad(), dim, start, end, step));
-}
-
-void rules::embedding(VjpContext &c) {
-  if (!c.wants("weight"))
-    return;
-  AtenBuilder &a = c.aten();
-  c.set("weight", a.call("aten::embedding_dense_backward", {{c.grad()}, {c.operand("indices")}},
-                         {a.i64("num_weights", sizesOf(c.operand("weight"))[0]),
-                          a.i64("padding_idx", c.integer("padding_idx", -1)),
-                          a.boolean("scale_grad_by_freq", c.flag("scale_grad_by_freq", false))}));
-}
-
-void rules::index(VjpContext &c) {
-  if (!c.wants("self"))
-    return;
-  AtenBuilder &a = c.aten();
-  Value zeros =
-      a.call("aten::new_zeros", {{c.grad()}}, {a.ints("size", sizesOf(c.operand("self")))});
-  c.set("self", a.call("aten::index_put", {{zeros}, c.operands("indices"), {c.grad()}},
-                       {NamedAttribute("indices_present", c.attr("indices_present")),
-                        a.boolean("accumulate", true)}));
 }

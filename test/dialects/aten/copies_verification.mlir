@@ -94,7 +94,7 @@ func.func @repeat_rank(%a: tensor<2x3xf32>) {
 // -----
 
 func.func @repeat_negative(%a: tensor<2xf32>) {
-  // expected-error @+2 {{'repeats' may not be negative}}
+  // expected-error @+2 {{cannot repeat a negative number of times}}
   // expected-error @+1 {{failed to infer returned types}}
   %0 = aten.repeat(%a) {repeats = array<i64: -1>} : (tensor<2xf32>) -> (tensor<0xf32>)
   return

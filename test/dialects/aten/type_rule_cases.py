@@ -64,6 +64,10 @@ def views() -> Iterator[Case]:
     yield case("unbind.int", f(2, 3), -1)
     for dim in (0, 1, 2, -1, -3):
         yield case("unsqueeze", f(2, 3), dim)
+    yield case("broadcast_tensors", [f(2, 1), f(3), f()])
+    for offset in (-1, 0, 1, 5):
+        yield case("diagonal", f(2, 3, 4), offset, 0, -1)
+    yield case("squeeze", f(1, 3, 1))
 
 
 def creation() -> Iterator[Case]:
@@ -96,6 +100,8 @@ def creation() -> Iterator[Case]:
     yield case("clone", f(2, 3), memory_format=torch.contiguous_format)
     yield case("copy", f(2, 3), f(3))
     yield case("type_as", f(2), i(3))
+    yield case("fill.Scalar", i(2, 3), S(2.5))
+    yield case("fill.Tensor", f(2, 3), f())
 
 
 def pointwise() -> Iterator[Case]:
@@ -160,6 +166,32 @@ def pointwise() -> Iterator[Case]:
     for value in (1, 0.5):
         yield case("where.ScalarOther", b(2), f(2), S(value))
         yield case("where.ScalarSelf", b(2, 1), S(value), i(3))
+    for name in ("atan", "cosh", "erfc", "exp2", "expm1", "log10", "log2", "sinh", "tan"):
+        yield case(name, f(2, 3))
+        yield case(name, i(2, 3))
+    for name in ("ceil", "floor", "round", "sign", "trunc", "square"):
+        yield case(name, f(2, 3))
+    for name in ("celu", "elu", "hardtanh", "log_sigmoid", "log_sigmoid_forward", "mish", "relu6", "selu"):
+        yield case(name, f(2, 3))
+    yield case("isnan", f(2, 3))
+    yield case("glu", f(2, 6))
+    yield case("glu", f(4, 3), 0)
+    yield case("threshold", f(2, 3), S(0.1), S(0.2))
+    yield case("clamp_max", i(2), S(0.5))
+    yield case("clamp.Tensor", f(2, 3), f(3), None)
+    yield case("clamp.Tensor", i(2, 3), f(2, 1), f())
+    yield case("div.Tensor_mode", i(3), i(2, 3) + 1, rounding_mode="floor")
+    yield case("floor_divide.Scalar", i(3), S(2))
+    yield case("fmod.Scalar", i(3), S(0.7))
+    yield case("lerp.Tensor", f(2, 3), f(3), f(2, 1))
+    yield case("masked_fill.Tensor", f(3), b(2, 3), f())
+    yield case("max.other", f(2, 1), i(3))
+    yield case("pow.Scalar", S(2), f(2, 3))
+    yield case("pow.Scalar", S(2.5), i(2, 3))
+    yield case("_prelu_kernel", f(2, 3), f(1, 3))
+    yield case("prelu", f(2, 3, 4), f(3))
+    yield case("rsub.Tensor", f(2, 3), i(3))
+    yield case("xlogy.Tensor", i(2, 3), i(3))
 
 
 def reductions() -> Iterator[Case]:
@@ -194,6 +226,24 @@ def reductions() -> Iterator[Case]:
         yield case(name, f(2, 3), -1, False)
     for name in ("_softmax_backward_data", "_log_softmax_backward_data"):
         yield case(name, f(2, 3), f(2, 3), -1, torch.float32)
+    for name in ("all", "any", "max", "min"):
+        yield case(name, f(2, 3))
+    yield case("amin", f(2, 3), [1], True)
+    yield case("argmin", f(2, 3), 1)
+    for name in ("max.dim", "min.dim"):
+        yield case(name, f(2, 3), 0)
+        yield case(name, i(2, 3), -1, True)
+    yield case("argsort", f(2, 3))
+    yield case("sort", f(2, 3), 0, True)
+    yield case("topk", f(2, 5), 3)
+    yield case("topk", f(5, 2), 4, 0)
+    yield case("bincount", i(6), None, 2)
+    yield case("linalg_vector_norm", f(2, 3))
+    yield case("linalg_vector_norm", f(2, 3), S(1), [1], True)
+    for name in ("std", "var"):
+        yield case(f"{name}.dim", f(2, 3), [1], False)
+        yield case(f"{name}.correction", f(2, 3), [0], correction=S(0), keepdim=True)
+        yield case(f"{name}.correction", f(2, 3))
 
 
 def copies() -> Iterator[Case]:
@@ -213,6 +263,17 @@ def copies() -> Iterator[Case]:
     yield case("slice_scatter", f(4, 3), f(2, 3), 0, 1, 3)
     yield case("select_backward", f(2), [2, 3], 1, 0)
     yield case("slice_backward", f(2, 3), [4, 3], 0, 0, 2, 1)
+    yield case("flip", f(2, 3), [0, 1])
+    for name in ("tril", "triu"):
+        yield case(name, f(3, 3), 1)
+    for counts in ([2], [2, 3], [2, 1, 3]):
+        yield case("tile", f(2, 3), counts)
+    for name in ("reflection", "replication"):
+        yield case(f"{name}_pad1d", f(2, 4), [1, 2])
+        yield case(f"{name}_pad2d", f(2, 3, 4, 5), [1, 2, 3, 0])
+        yield case(f"{name}_pad1d_backward", f(2, 3, 6), f(2, 3, 4), [1, 1])
+        yield case(f"{name}_pad2d_backward", f(2, 6, 6), f(2, 4, 4), [1, 1, 1, 1])
+    yield case("diagonal_backward", f(2), [2, 3], 0, 0, 1)
 
 
 def indexing() -> Iterator[Case]:
@@ -227,6 +288,21 @@ def indexing() -> Iterator[Case]:
         yield case("index.Tensor", x, indices)
     yield case("index_put", x, [i(5)], f(3, 4), True)
     yield case("index_put", x, [None, i(5)], f(2, 5, 4))
+    offsets = torch.tensor([0, 2])
+    for mode, padding in ((0, -1), (0, 1), (1, -1), (2, -1)):
+        yield case("_embedding_bag", f(5, 3), i(6), offsets, False, mode, False, None, False, padding)
+        yield case("embedding_bag.padding_idx", f(5, 3), i(6), offsets, False, mode, False, None, True, padding if padding > 0 else None)
+    bag = torch.ops.aten._embedding_bag(f(5, 3), i(6), offsets, False, 1)
+    yield case("_embedding_bag_backward", bag[0], i(6), offsets, bag[1], bag[2], bag[3], 5, False, 1, False, None)
+    yield case("index_add", f(3, 4), 0, i(5), f(5, 4))
+    yield case("index_fill.int_Scalar", f(3, 4), 1, i(2), S(0.5))
+    yield case("one_hot", i(2, 3), 4)
+    yield case("scatter.src", f(3, 4), 1, i(3, 2), f(3, 2))
+    yield case("scatter.value", f(3, 4), 1, i(3, 2), S(0.5))
+    yield case("scatter_add", f(3, 4), 0, i(2, 4), f(2, 4))
+    yield case("take_along_dim", f(3, 4), i(3, 2), 1)
+    yield case("take_along_dim", f(1, 4), i(3, 2), -1)
+    yield case("take_along_dim", f(3, 4), i(3, 2))
 
 
 def matrices() -> Iterator[Case]:
@@ -241,6 +317,11 @@ def matrices() -> Iterator[Case]:
     shapes = [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((5, 1, 2, 3), (6, 3, 4)), ((5, 2, 3), (3,))]
     for left, right in shapes:
         yield case("matmul", f(*left), f(*right))
+    yield case("dot", f(3), f(3))
+    yield case("mv", f(2, 3), f(3))
+    yield case("outer", f(2), i(3))
+    yield case("einsum", "bij, bjk -> bik", [f(2, 3, 4), f(2, 4, 5)])
+    yield case("einsum", "ij->j", [f(3, 4)])
 
 
 def convolutions() -> Iterator[Case]:
@@ -268,6 +349,21 @@ def convolutions() -> Iterator[Case]:
         yield case(name, x, [3, 3])
         yield case(name, f(2, 8, 8), [1, 1])
     yield case("_adaptive_avg_pool2d_backward", f(1, 2, 3, 3), x)
+    for padding in ("same", "valid"):
+        yield case("conv1d.padding", f(2, 3, 6), f(4, 3, 3), None, [1], padding)
+        yield case("conv2d.padding", f(2, 3, 6, 5), f(4, 3, 3, 2), f(4), [1, 1], padding)
+    yield case("conv3d", f(2, 3, 4, 4, 4), f(5, 3, 2, 2, 2), f(5))
+    yield case("conv_transpose1d", f(2, 3, 6), f(3, 4, 3), f(4), [2])
+    yield case("conv_transpose2d.input", f(2, 3, 6, 5), f(3, 4, 3, 2), None, [2, 1], [1, 0], [1, 0])
+    yield case("adaptive_avg_pool1d", f(2, 3, 7), [4])
+    yield case("avg_pool1d", f(2, 3, 7), [2])
+    yield case("max_pool1d", f(3, 7), [3], [2])
+    yield case("upsample_nearest2d", f(2, 3, 4, 5), [7, 6])
+    yield case("upsample_bilinear2d", f(2, 3, 4, 5), [7, 6], False)
+    yield case("upsample_nearest2d.vec", f(2, 3, 4, 5), [7, 6], None)
+    yield case("upsample_bilinear2d.vec", f(2, 3, 4, 5), [7, 6], True, None)
+    yield case("upsample_nearest2d_backward", f(2, 3, 7, 6), [7, 6], [2, 3, 4, 5])
+    yield case("upsample_bilinear2d_backward", f(2, 3, 7, 6), [7, 6], [2, 3, 4, 5], False)
 
 
 def norms() -> Iterator[Case]:
@@ -284,6 +380,15 @@ def norms() -> Iterator[Case]:
     yield case("native_group_norm", x, w, w, 2, 6, 5, 3, 1e-5)
     _, mean, rstd = torch.ops.aten.native_group_norm(x, w, w, 2, 6, 5, 3, 1e-5)
     yield case("native_group_norm_backward", x, x, mean, rstd, w, 2, 6, 5, 3, [True, True, True])
+    channels = [f(3), f(3), f(3), f(3)]
+    yield case("_native_batch_norm_legit_functional", f(2, 3, 4, 4), *channels, True, 0.1, 1e-5)
+    yield case("_native_batch_norm_legit_functional", f(2, 3), None, None, f(3), f(3), True, 0.1, 1e-5)
+    yield case("_native_batch_norm_legit_no_training", f(2, 3, 4, 4), *channels, 0.1, 1e-5)
+    statistics = [f(3), f(3), f(3), f(3), f(3)]
+    yield case("native_batch_norm_backward", f(2, 3, 4), f(2, 3, 4), *statistics, True, 1e-5, [True, True, True])
+    yield case("rms_norm", f(2, 3, 4), [4], f(4))
+    for name, gates in (("gru", 3), ("rnn_relu", 1), ("rnn_tanh", 1)):
+        yield case(f"{name}_cell", f(2, 3), f(2, 4), f(gates * 4, 3), f(gates * 4, 4), f(gates * 4), f(gates * 4))
 
 
 def attention() -> Iterator[Case]:
@@ -313,6 +418,19 @@ def losses() -> Iterator[Case]:
         yield case("nll_loss_backward", grad, f(4, 5), i(4), None, reduction, -100, f())
     yield case("cross_entropy_loss", f(5), i())
     yield case("_assert_tensor_metadata", f(2), None, None, torch.float32)
+    for reduction in (0, 1, 2):
+        grad = f(2, 3) if reduction == 0 else f()
+        yield case("l1_loss", f(2, 3), f(3), reduction)
+        yield case("kl_div", f(2, 3), f(2, 3), reduction)
+        yield case("binary_cross_entropy", f(2, 3), f(2, 3), None, reduction)
+        yield case("binary_cross_entropy_backward", grad, f(2, 3), f(2, 3), None, reduction)
+        for name in ("huber_loss", "smooth_l1_loss"):
+            yield case(name, f(2, 3), f(2, 3), reduction)
+            yield case(f"{name}_backward", grad, f(2, 3), f(2, 3), reduction, 1.0)
+        yield case("nll_loss_nd", f(2, 5, 3), i(2, 3), None, reduction)
+        yield case("nll_loss2d_forward", f(2, 5, 3, 4), i(2, 3, 4), None, reduction, -100)
+        grad = f(2, 3, 4) if reduction == 0 else f()
+        yield case("nll_loss2d_backward", grad, f(2, 5, 3, 4), i(2, 3, 4), None, reduction, -100, f())
 
 
 def backwards() -> Iterator[Case]:
@@ -321,6 +439,12 @@ def backwards() -> Iterator[Case]:
     yield case("leaky_relu_backward", f(2), f(2), S(0.1), False)
     yield case("softplus_backward", f(2), f(2), S(1), S(20))
     yield case("threshold_backward", f(2, 3), f(2, 3), S(0))
+    yield case("mish_backward", f(2, 3), f(2, 3))
+    yield case("elu_backward", f(2), S(1), S(1), S(1), False, f(2))
+    yield case("glu_backward", f(2, 3), f(2, 6), -1)
+    yield case("hardtanh_backward", f(2), f(2), S(-1), S(1))
+    yield case("log_sigmoid_backward", f(2), f(2), f(2))
+    yield case("_prelu_kernel_backward", f(2, 3), f(2, 3), f(1, 3))
 
 
 FAMILIES = [views, creation, pointwise, reductions, copies, indexing, matrices, convolutions, norms, attention, losses]

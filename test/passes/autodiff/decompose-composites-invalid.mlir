@@ -9,10 +9,10 @@ train.program @dropout forward inputs ["x"] outputs ["y"] {
 
 // -----
 
-train.program @smoothing forward inputs ["x", "labels"] outputs ["y"] {
-^bb0(%x: tensor<4x3xf32>, %labels: tensor<4xi64>):
-  // expected-error @+1 {{label smoothing in cross_entropy_loss is not supported: set it to 0}}
-  %y = aten.cross_entropy_loss(%x, %labels) {label_smoothing = 0.1 : f64} : (tensor<4x3xf32>, tensor<4xi64>) -> tensor<f32>
+train.program @smoothed_weights forward inputs ["x", "labels", "w"] outputs ["y"] {
+^bb0(%x: tensor<4x3xf32>, %labels: tensor<4xi64>, %w: tensor<3xf32>):
+  // expected-error @+1 {{class weights in cross_entropy_loss are not supported with class probabilities or label smoothing}}
+  %y = aten.cross_entropy_loss(%x, %labels, %w) {label_smoothing = 0.1 : f64} : (tensor<4x3xf32>, tensor<4xi64>, tensor<3xf32>) -> tensor<f32>
   train.return %y : tensor<f32>
 }
 
@@ -24,4 +24,41 @@ train.program @attention_dropout forward inputs ["q"] outputs ["y"] {
   %y = aten.scaled_dot_product_attention(%q, %q, %q) {dropout_p = 0.1 : f64}
     : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>) -> tensor<1x2x4x8xf32>
   train.return %y : tensor<1x2x4x8xf32>
+}
+
+// -----
+
+train.program @pad_mode forward inputs ["x"] outputs ["y"] {
+^bb0(%x: tensor<2x3x4xf32>):
+  // expected-error @+1 {{aten.pad with mode 'circular' of 1 axes of a tensor of rank 3 is not supported}}
+  %y = aten.pad(%x) {pad = array<i64: 1, 1>, mode = "circular"} : (tensor<2x3x4xf32>) -> tensor<2x3x6xf32>
+  train.return %y : tensor<2x3x6xf32>
+}
+
+// -----
+
+train.program @einsum_diagonal forward inputs ["x"] outputs ["y"] {
+^bb0(%x: tensor<3x3xf32>):
+  // expected-error @+1 {{aten.einsum 'ii->i' is not supported}}
+  %y = aten.einsum([%x]) {equation = "ii->i"} : (tensor<3x3xf32>) -> tensor<3xf32>
+  train.return %y : tensor<3xf32>
+}
+
+// -----
+
+train.program @einsum_one_sided forward inputs ["x", "z"] outputs ["y"] {
+^bb0(%x: tensor<3x4xf32>, %z: tensor<5xf32>):
+  // expected-error @+1 {{aten.einsum 'ij,k->ik' sums label 'j' of one operand only}}
+  %y = aten.einsum([%x, %z]) {equation = "ij,k->ik"} : (tensor<3x4xf32>, tensor<5xf32>) -> tensor<3x5xf32>
+  train.return %y : tensor<3x5xf32>
+}
+
+// -----
+
+train.program @sparse_bag forward inputs ["w", "i", "o"] outputs ["y"] {
+^bb0(%w: tensor<5x3xf32>, %i: tensor<6xi64>, %o: tensor<2xi64>):
+  // expected-error @+1 {{embedding_bag with sparse gradients is not supported}}
+  %y:4 = aten.embedding_bag.padding_idx(%w, %i, %o) {scale_grad_by_freq = false, mode = 0 : i64, sparse = true, include_last_offset = false}
+    : (tensor<5x3xf32>, tensor<6xi64>, tensor<2xi64>) -> (tensor<2x3xf32>, tensor<0xi64>, tensor<2xi64>, tensor<2xi64>)
+  train.return %y#0 : tensor<2x3xf32>
 }

@@ -131,7 +131,7 @@ def parse_dense(text: str) -> Tensor:
         return (flat if len(flat) > 1 else flat.expand(torch.Size(sizes).numel())).clone().reshape(sizes)
     words = re.findall(r"[^\s,\[\]]+", body)
     values = torch.tensor([parse_number(word, kind) for word in words], dtype=dtype)
-    return values.reshape(sizes) if "[" in body else values.expand(sizes or ()).clone().reshape(sizes)
+    return values.reshape(sizes) if "[" in body or not sizes else values.expand(sizes).clone()
 
 
 def parse_op(line: str) -> Op:
@@ -253,6 +253,8 @@ class Interpreter:
                 if argument.name == "memory_format":
                     value = [torch.contiguous_format, torch.preserve_format, torch.channels_last][value]
                 arguments[argument.name] = value
+            elif not argument.has_default_value():
+                arguments[argument.name] = None
         if op.name == "aten.view":
             return function(arguments["self"], arguments["size"])
         return function(**arguments)
