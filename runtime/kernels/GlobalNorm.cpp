@@ -7,7 +7,9 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <mutex>
 
@@ -16,95 +18,190 @@ namespace {
 
 /// Elements that one thread takes at least.
 constexpr int64_t kGrain = 1 << 16;
-/// Independent sums and maxima, so that loops vectorise without reordering a sum.
-constexpr int kLanes = 32;
 
-struct Squares {
-  /// Writes the squares, exact in double, and returns the largest; NaN or infinity give one of
-  /// both.
-  REGIMEN_SIMD_LOOP double run(const float *values, double *squares, int64_t count) {
-    double largest[kLanes] = {}, check[kLanes] = {};
-    int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes)
-      for (int lane = 0; lane < kLanes; ++lane) {
-        double value = values[i + lane], square = value * value;
-        squares[i + lane] = square;
-        largest[lane] = square > largest[lane] ? square : largest[lane];
-        check[lane] += square; // NaN passes no comparison, but sticks to a sum
-      }
-    for (; i < count; ++i) {
-      double value = values[i], square = value * value;
-      squares[i] = square;
-      largest[0] = square > largest[0] ? square : largest[0];
-      check[0] += square;
+/// Elements of a block, 2^7 of them to each of kLanes accumulators.
+constexpr int64_t kBlock = 2048;
+constexpr int kLanes = 16, kVectors = 2, kPerVector = 8;
+/// The first split takes from each square its multiple of a unit u; squares are below 2^kHead u, so
+/// that a sum which starts at 2^52 u stays below 2^53 u, where a double counts units exactly.
+constexpr int kHead = 45;
+/// What a split leaves is at most half its unit, which is 2^(kStep - 1) units of the next split.
+constexpr int kStep = 45;
+/// What the last split leaves is summed as it is: exact, as long as it consists of multiples of
+/// 2^-kTail units.
+constexpr int kTail = 47;
+/// Numbers of splits to choose from. Twelve hold whatever an fp32 number can be.
+constexpr std::array<int, 4> kSplits = {1, 2, 4, 12};
+/// So many blocks after a block needed more splits, fewer are tried again.
+constexpr int64_t kPatience = 32;
+
+using Floats = float __attribute__((vector_size(32)));
+using Doubles = double __attribute__((vector_size(64)));
+using Words = uint32_t __attribute__((vector_size(32)));
+
+constexpr uint32_t kMagnitude = 0x7fffffff;
+
+struct Largest {
+  /// The bits of the largest magnitude among a multiple of kLanes elements. They are ordered as
+  /// the magnitudes, infinity and then NaN above all others.
+  REGIMEN_SIMD_LOOP uint32_t run(const float *values, int64_t count) {
+    Words largest{};
+    for (int64_t i = 0; i < count; i += kPerVector) {
+      Words bits;
+      std::memcpy(&bits, values + i, sizeof(bits));
+      bits &= kMagnitude;
+      largest = bits > largest ? bits : largest;
     }
-    for (int lane = 0; lane < kLanes; ++lane) {
-      if (std::isnan(check[lane]))
-        return check[lane];
-      largest[0] = largest[lane] > largest[0] ? largest[lane] : largest[0];
-    }
-    return largest[0];
+    uint32_t result = 0;
+    for (int lane = 0; lane < kPerVector; ++lane)
+      result = std::max(result, largest[lane]);
+    return result;
   }
 };
 
-struct Extract {
-  /// Takes from each value its multiple of the unit (nearest), where `shifter` is 1.5 * 2^52 units;
-  /// returns the sum of what was taken, exact, and in `rest` the largest magnitude that is left.
-  REGIMEN_SIMD_LOOP double run(double *values, int64_t count, double shifter, double *rest) {
-    double sums[kLanes] = {}, left[kLanes] = {};
-    int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes)
-      for (int lane = 0; lane < kLanes; ++lane) {
-        double part = (shifter + values[i + lane]) - shifter;
-        double remainder = values[i + lane] - part, size = remainder < 0 ? -remainder : remainder;
-        values[i + lane] = remainder;
-        sums[lane] += part;
-        left[lane] = size > left[lane] ? size : left[lane];
+/// What became of a block.
+enum class Fit { Exact, TooLarge, TooFine };
+
+/// The sums of a block: what each split took, in units of 2^exponent, 2^(exponent - kStep) and so
+/// on, and what was left, in units of 2^(exponent - kStep * (splits - 1) - kTail).
+using Units = std::array<int64_t, kSplits.back() + 1>;
+
+/// The bits of the smallest magnitude whose square is a multiple of 2^exponent whatever its
+/// mantissa.
+uint32_t smallestMultiple(int exponent) {
+  int own = static_cast<int>(std::ceil(exponent / 2.0)) + 23;
+  return own < -126 ? 1 : std::bit_cast<uint32_t>(std::ldexp(1.0f, own));
+}
+
+template <int Splits> struct Sum {
+  /// Adds the squares of a multiple of kLanes elements. Unless the result is Exact, `units` means
+  /// nothing. The square of an fp32 number is exact in double, so that it does not matter whether
+  /// it is contracted with the operation that follows.
+  REGIMEN_SIMD_LOOP Fit run(const float *values, int64_t count, int exponent, Units *units) {
+    std::array<std::array<Doubles, kVectors>, Splits> sums;
+    std::array<double, Splits> start;
+    for (int i = 0; i < Splits; ++i) {
+      // Squares are positive, what a split leaves has either sign.
+      start[i] = std::ldexp(i == 0 ? 1.0 : 1.5, 52 + exponent - i * kStep);
+      for (Doubles &sum : sums[i])
+        sum = Doubles{} + start[i];
+    }
+    const int tail = exponent - (Splits - 1) * kStep - kTail;
+    std::array<Doubles, kVectors> left{};
+    // One below the smallest magnitude that is not zero; zeros wrap around.
+    Words smallest = ~Words{};
+    for (int64_t i = 0; i < count; i += kLanes)
+      for (size_t v = 0; v < kVectors; ++v) {
+        const float *source = values + i + static_cast<int64_t>(kPerVector * v);
+        Words bits;
+        Floats loaded;
+        std::memcpy(&bits, source, sizeof(bits));
+        std::memcpy(&loaded, source, sizeof(loaded));
+        bits = (bits & kMagnitude) - 1;
+        smallest = bits < smallest ? bits : smallest;
+        Doubles x = __builtin_convertvector(loaded, Doubles);
+        // Dekker's fast two-sum: what is taken and what is left are both exact.
+        Doubles sum = sums[0][v] + x * x;
+        Doubles rest = x * x - (sum - sums[0][v]);
+        sums[0][v] = sum;
+        for (int split = 1; split < Splits; ++split) {
+          sum = sums[split][v] + rest;
+          rest -= sum - sums[split][v];
+          sums[split][v] = sum;
+        }
+        left[v] += rest;
       }
-    for (; i < count; ++i) {
-      double part = (shifter + values[i]) - shifter;
-      double remainder = values[i] - part, size = remainder < 0 ? -remainder : remainder;
-      values[i] = remainder;
-      sums[0] += part;
-      left[0] = size > left[0] ? size : left[0];
+    // Sums only grow, so one that ever left its range is outside now. NaN is not below anything.
+    for (const Doubles &sum : sums[0])
+      for (int lane = 0; lane < kPerVector; ++lane)
+        if (!(sum[lane] < 2 * start[0]))
+          return Fit::TooLarge;
+    uint32_t least = smallestMultiple(tail) - 1;
+    for (int lane = 0; lane < kPerVector; ++lane)
+      if (smallest[lane] < least)
+        return Fit::TooFine;
+    // The sums of a split have one exponent, so their bits differ by the units that were added.
+    for (int split = 0; split < Splits; ++split) {
+      (*units)[split] = 0;
+      for (const Doubles &sum : sums[split])
+        for (int lane = 0; lane < kPerVector; ++lane)
+          (*units)[split] += std::bit_cast<int64_t>(static_cast<double>(sum[lane])) -
+                             std::bit_cast<int64_t>(start[split]);
     }
-    for (int lane = 1; lane < kLanes; ++lane) {
-      sums[0] += sums[lane];
-      left[0] = left[lane] > left[0] ? left[lane] : left[0];
-    }
-    *rest = left[0];
-    return sums[0];
+    (*units)[Splits] = 0;
+    for (const Doubles &sum : left)
+      for (int lane = 0; lane < kPerVector; ++lane)
+        (*units)[Splits] += static_cast<int64_t>(std::ldexp(sum[lane], -tail));
+    return Fit::Exact;
   }
 };
 
-} // namespace
-
-void SumOfSquares::addBlock(const float *values, int64_t count) {
-  alignas(64) double squares[kBlock];
-  double largest = Simd<Squares>::run(values, static_cast<double *>(squares), count);
-  if (std::isnan(largest)) {
-    notANumber = true;
-    return;
-  }
-  if (std::isinf(largest)) {
-    infinite = true;
-    return;
-  }
-  while (largest > 0.0) {
-    // The limb whose range [unit, 2^40 units) holds the largest value. Values are below 2^40 units,
-    // 2048 of them below 2^51, so their sum is exact; what is left is at most half a unit and
-    // belongs to lower limbs.
-    int limb = std::clamp((std::ilogb(largest) - kLowest) / kLimbBits, 0, kLimbs - 1);
-    int unit = kLowest + limb * kLimbBits;
-    double sum = Simd<Extract>::run(static_cast<double *>(squares), count,
-                                    std::ldexp(1.5, unit + 52), &largest);
-    limbs[static_cast<size_t>(limb)] += static_cast<int64_t>(std::ldexp(sum, -unit));
+Fit sumBlock(size_t width, const float *values, int64_t count, int exponent, Units *units) {
+  switch (width) {
+  case 0:
+    return Simd<Sum<kSplits[0]>>::run(values, count, exponent, units);
+  case 1:
+    return Simd<Sum<kSplits[1]>>::run(values, count, exponent, units);
+  case 2:
+    return Simd<Sum<kSplits[2]>>::run(values, count, exponent, units);
+  default:
+    return Simd<Sum<kSplits[3]>>::run(values, count, exponent, units);
   }
 }
 
+} // namespace
+
+void SumOfSquares::addUnits(int64_t count, int exponent) {
+  // Squares are multiples of 2^-298: what a finer unit counts is a multiple of the lowest limb's.
+  int shift = exponent - kLowest;
+  if (count == 0)
+    return;
+  if (shift < 0) {
+    count >>= -shift;
+    shift = 0;
+  }
+  limbs[static_cast<size_t>(shift / kLimbBits)] += static_cast<__int128>(count)
+                                                   << (shift % kLimbBits);
+}
+
+void SumOfSquares::addBlock(const float *values, int64_t count, Guess &guess) {
+  Units units;
+  Fit fit = guess.exponent ? sumBlock(guess.width, values, count, *guess.exponent, &units)
+                           : Fit::TooLarge;
+  while (fit != Fit::Exact) {
+    uint32_t largest = Simd<Largest>::run(values, count);
+    constexpr uint32_t kInfinity = 0x7f800000;
+    if (largest >= kInfinity) {
+      (largest == kInfinity ? infinite : notANumber) = true;
+      return;
+    }
+    // Twice the largest, so that the next block's largest may be a bit larger.
+    int exponent = 2 * (std::ilogb(std::bit_cast<float>(std::max(largest, 1u))) + 2) - kHead;
+    if (fit == Fit::TooFine && guess.exponent == exponent)
+      ++guess.width;
+    guess.exponent = exponent;
+    fit = sumBlock(guess.width, values, count, exponent, &units);
+  }
+  const int splits = kSplits[guess.width];
+  int exponent = *guess.exponent;
+  for (int split = 0; split < splits; ++split)
+    addUnits(units[static_cast<size_t>(split)], exponent - split * kStep);
+  addUnits(units[static_cast<size_t>(splits)], exponent - (splits - 1) * kStep - kTail);
+}
+
 void SumOfSquares::add(const float *values, int64_t count) {
-  for (int64_t begin = 0; begin < count; begin += kBlock)
-    addBlock(values + begin, std::min(kBlock, count - begin));
+  Guess guess;
+  int64_t blocks = 0, whole = count / kLanes * kLanes;
+  for (int64_t begin = 0; begin < whole; begin += kBlock) {
+    addBlock(values + begin, std::min(kBlock, whole - begin), guess);
+    if (++blocks % kPatience == 0 && guess.width > 0)
+      --guess.width;
+  }
+  if (whole == count)
+    return;
+  std::array<float, kLanes> tail{};
+  std::copy(values + whole, values + count, tail.begin());
+  addBlock(tail.data(), kLanes, guess);
 }
 
 void SumOfSquares::add(const at::Tensor &tensor) {

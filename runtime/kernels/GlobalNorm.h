@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace regimen::runtime {
 
@@ -26,11 +27,16 @@ private:
   /// Limb i counts units of 2^(kLowest + i * kLimbBits). Squares of fp32 numbers are multiples of
   /// 2^-298 below 2^256.
   static constexpr int kLowest = -300, kLimbBits = 40, kLimbs = 14;
-  /// Elements whose parts of one limb's range add up without rounding in a double.
-  static constexpr int64_t kBlock = 2048;
-  struct AddBlock;
 
-  void addBlock(const float *values, int64_t count);
+  /// Adds `count` times 2^exponent.
+  void addUnits(int64_t count, int exponent);
+  /// What the last block looked like: the next one is first tried with the same units. It changes
+  /// the time that a sum takes, not its value.
+  struct Guess {
+    std::optional<int> exponent;
+    size_t width = 0;
+  };
+  void addBlock(const float *values, int64_t count, Guess &guess);
 
   std::array<__int128, kLimbs> limbs{};
   bool infinite = false, notANumber = false;

@@ -3,7 +3,6 @@
 
 #include "formats/Error.h"
 #include "runtime/executor/Executor.h"
-#include "runtime/kernels/GlobalNorm.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -316,77 +315,6 @@ TEST_F(KernelTest, GeluTanhAtTheEdges) {
   EXPECT_EQ(slope[1], 0.0f);
   EXPECT_EQ(slope[3], 0.5f);
   EXPECT_EQ(slope[4], 1.0f);
-}
-
-TEST(SumOfSquares, IsExactInAnyOrderAndAnyParts) {
-  std::mt19937 random(1);
-  std::vector<float> values(30011);
-  std::normal_distribution<float> normal;
-  for (size_t i = 0; i < values.size(); ++i)
-    values[i] = std::ldexp(normal(random), static_cast<int>(random() % 200) - 130);
-  auto root = [&](size_t cut) {
-    SumOfSquares a, b;
-    a.add(values.data(), static_cast<int64_t>(cut));
-    b.add(values.data() + cut, static_cast<int64_t>(values.size() - cut));
-    b.merge(a);
-    return b.root();
-  };
-  float want = root(0);
-  long double sum = 0;
-  std::vector<float> sorted = values;
-  std::sort(sorted.begin(), sorted.end(),
-            [](float a, float b) { return std::abs(a) < std::abs(b); });
-  for (float value : sorted)
-    sum += static_cast<long double>(value) * value;
-  EXPECT_EQ(want, static_cast<float>(std::sqrt(sum)));
-  for (int round = 0; round < 20; ++round) {
-    std::shuffle(values.begin(), values.end(), random);
-    EXPECT_EQ(root(random() % values.size()), want);
-  }
-}
-
-TEST(SumOfSquares, RoundsOnce) {
-  // 1 + 2^-46 and many such: an fp32 or fp64 sum would lose or misround them.
-  std::vector<float> values(1, 1.0f);
-  values.resize(1 + (1 << 20), std::ldexp(1.0f, -23));
-  SumOfSquares sum;
-  sum.add(values.data(), static_cast<int64_t>(values.size()));
-  EXPECT_EQ(sum.root(), static_cast<float>(std::sqrt(1.0L + std::ldexp(1.0L, -26))));
-  SumOfSquares extremes;
-  float large[] = {3e38f, 3e38f};
-  extremes.add(large, 1);
-  EXPECT_EQ(extremes.root(), 3e38f);
-  extremes.add(large, 2);
-  EXPECT_EQ(extremes.root(), INFINITY);
-  float tiny = std::numeric_limits<float>::denorm_min();
-  SumOfSquares smallest;
-  smallest.add(&tiny, 1);
-  EXPECT_EQ(smallest.root(), tiny);
-  EXPECT_EQ(SumOfSquares().root(), 0.0f);
-}
-
-TEST(SumOfSquares, PropagatesWhatIsNotFinite) {
-  std::vector<float> values(5000, 1.0f);
-  values[4321] = -INFINITY;
-  SumOfSquares sum;
-  sum.add(values.data(), 5000);
-  EXPECT_EQ(sum.root(), INFINITY);
-  values[17] = std::nanf("");
-  sum.add(values.data(), 5000);
-  EXPECT_TRUE(std::isnan(sum.root()));
-}
-
-TEST(SumOfSquares, DoesNotDependOnThreads) {
-  at::Tensor gradient = at::randn({1 << 19});
-  float roots[2];
-  for (int threads : {1, 2}) {
-    at::set_num_threads(threads);
-    SumOfSquares sum;
-    sum.add(gradient);
-    sum.add(gradient.to(at::kBFloat16).view({-1, 2}).t());
-    roots[threads - 1] = sum.root();
-  }
-  EXPECT_EQ(roots[0], roots[1]);
 }
 
 } // namespace
