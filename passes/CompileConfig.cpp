@@ -10,11 +10,34 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 using nlohmann::json;
 
 namespace regimen {
 namespace {
+
+/// A configuration is a page of text; what is larger or deeper is another file, or made to break.
+constexpr size_t kMostBytes = 1 << 20;
+constexpr int kDeepest = 16;
+
+/// Parses JSON; nullopt where it is none. Throws Error for what is nested too deeply, which the
+/// recursive functions of a JSON value would not survive.
+std::optional<json> parse(std::string_view text, bool allowExceptions) {
+  auto watch = [](int depth, json::parse_event_t, json &) {
+    if (depth > kDeepest)
+      throw Error("nested more than " + std::to_string(kDeepest) + " levels deep");
+    return true;
+  };
+  json value = json::parse(text, watch, allowExceptions);
+  return value.is_discarded() ? std::nullopt : std::optional(std::move(value));
+}
+
+/// A text for a message: what is longer than anything meaningful is cut.
+std::string shown(std::string_view text) {
+  constexpr size_t most = 200;
+  return std::string(text.substr(0, most)) + (text.size() > most ? "..." : "");
+}
 
 /// Why a value does not fit; `Key::apply` adds which key and value.
 [[noreturn]] void mismatch(const std::string &expected) { throw std::invalid_argument(expected); }
@@ -289,11 +312,11 @@ void CompileConfig::set(std::string_view key, const json &value) {
   const auto &keys = keyTable();
   auto it = keys.find(key);
   if (it == keys.end())
-    throw Error("unknown configuration key '" + std::string(key) + "'; the nearest known one is '" +
-                nearest(key) + "'");
+    throw Error("unknown configuration key '" + shown(key) + "'; the nearest known one is '" +
+                nearest(shown(key)) + "'");
   if (!it->second.store) {
     if (value != it->second.defaultValue)
-      throw Error("configuration key '" + std::string(key) + "' = " + value.dump() +
+      throw Error("configuration key '" + std::string(key) + "' = " + shown(value.dump()) +
                   ": this feature is not built yet; the only value is " +
                   it->second.defaultValue.dump());
     return;
@@ -301,8 +324,8 @@ void CompileConfig::set(std::string_view key, const json &value) {
   try {
     it->second.store(*this, value);
   } catch (const std::invalid_argument &expected) {
-    throw Error("configuration key '" + std::string(key) + "' = " + value.dump() + ": expected " +
-                expected.what());
+    throw Error("configuration key '" + std::string(key) + "' = " + shown(value.dump()) +
+                ": expected " + expected.what());
   }
   auto old = std::find_if(assigned.begin(), assigned.end(),
                           [&](const auto &pair) { return pair.first == key; });
@@ -333,14 +356,26 @@ void CompileConfig::merge(const json &object) {
   walk("", object);
 }
 
-void CompileConfig::mergeFile(const std::string &path) {
-  std::ifstream stream(path);
-  if (!stream)
-    throw Error("cannot read the configuration file " + path);
+void CompileConfig::mergeText(std::string_view text) {
   try {
-    merge(json::parse(stream));
+    if (text.size() > kMostBytes)
+      throw Error("a configuration has at most " + std::to_string(kMostBytes) +
+                  " bytes, this has more");
+    merge(*parse(text, /*allowExceptions=*/true));
   } catch (const json::exception &error) {
-    throw Error(path + ": " + error.what());
+    throw Error(error.what());
+  }
+}
+
+void CompileConfig::mergeFile(const std::string &path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::string text(kMostBytes + 1, '\0');
+  if (!stream ||
+      (!stream.read(text.data(), static_cast<std::streamsize>(text.size())) && stream.bad()))
+    throw Error("cannot read the configuration file " + path);
+  text.resize(static_cast<size_t>(stream.gcount()));
+  try {
+    mergeText(text);
   } catch (const Error &error) {
     throw Error(path + ": " + error.what());
   }
@@ -349,10 +384,16 @@ void CompileConfig::mergeFile(const std::string &path) {
 void CompileConfig::setAssignment(std::string_view assignment) {
   size_t equals = assignment.find('=');
   if (equals == std::string_view::npos)
-    throw Error("--set " + std::string(assignment) + ": expected key=value");
-  std::string_view text = assignment.substr(equals + 1);
-  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  set(assignment.substr(0, equals), value.is_discarded() ? json(text) : value);
+    throw Error("--set " + shown(assignment) + ": expected key=value");
+  std::string_view key = assignment.substr(0, equals), text = assignment.substr(equals + 1);
+  try {
+    json value = parse(text, /*allowExceptions=*/false).value_or(json(text));
+    if (value.is_string())
+      (void)value.dump(); // throws where a bare string is not UTF-8
+    set(key, value);
+  } catch (const json::exception &) {
+    throw Error("--set " + shown(key) + ": the value is not UTF-8");
+  }
 }
 
 void CompileConfig::validate() const {

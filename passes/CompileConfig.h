@@ -101,6 +101,8 @@ struct CompileConfig {
   void set(std::string_view key, const nlohmann::json &value);
   /// Sets every key of a JSON object, nested or dotted.
   void merge(const nlohmann::json &object);
+  /// Parses JSON and merges it. Throws Error for text that is none, is too large or too deep.
+  void mergeText(std::string_view text);
   /// Reads a JSON file and merges it. Throws Error with the file's name.
   void mergeFile(const std::string &path);
   /// Applies "key=value", whose value is JSON or else a bare string.

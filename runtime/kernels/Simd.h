@@ -5,8 +5,8 @@
 namespace regimen::runtime {
 
 /// Calls `Loop::run(args...)`, which must be always_inline, in a version compiled for the machine's
-/// widest vectors. The translation unit is compiled without contraction of products and sums (or its
-/// products are exact), so every version gives the same bits.
+/// widest vectors. The translation unit is compiled without contraction of products and sums (or
+/// its products are exact), so every version gives the same bits.
 template <typename Loop> struct Simd {
   template <typename... Args> static auto run(Args... args) {
 #if defined(__x86_64__)

@@ -19,6 +19,13 @@ int main(int argc, char **argv) {
       std::filesystem::create_directories(folder / reader);
       writeFile(folder / reader / name, bytes);
     };
+    seed("config", "nested", toBytes(R"({{"accumulate": 2, "optimizer": {"type": "sgd", "lr": 1e-2,
+      "momentum": 0.9, "nesterov": true, "no_decay": ["*.bias"],
+      "groups": [{"params": ["a.*"], "lr": 0.1, "weight_decay": 0}],
+      "schedule": {"type": "linear", "warmup_steps": 3, "total_steps": 9, "min_lr": 1e-5}}})"));
+    seed("config", "dotted", toBytes(R"({{"optimizer.betas": [0.9, 0.95], "clip_grad_norm": null,
+      "loss": "out", "fuse.enable": false, "mesh.dp": 1, "zero.bucket_bytes": 1048576})"));
+    seed("config", "assignment", toBytes("=optimizer.type=adamw"));
     seed("pt2", "archive", archiveBytes());
     seed("pt2", "zip64", zip(pt2Entries(), {true, false, "comment"}));
     seed("pt2", "model.json", toBytes(pt2Entries()[6].second));

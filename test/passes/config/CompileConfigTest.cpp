@@ -102,6 +102,28 @@ TEST(CompileConfig, FileErrorsNameTheFile) {
   EXPECT_EQ(errorOf([&] { config.mergeFile(path); }).find(path), 0u);
   EXPECT_EQ(errorOf([&] { config.mergeFile("/nonexistent.json"); }),
             "cannot read the configuration file /nonexistent.json");
+  EXPECT_EQ(errorOf([&] { config.mergeFile(testing::TempDir()); }),
+            "cannot read the configuration file " + testing::TempDir());
+}
+
+TEST(CompileConfig, RefusesWhatIsNoConfiguration) {
+  CompileConfig config;
+  const std::string deep(100000, '[');
+  EXPECT_EQ(errorOf([&] { config.mergeText("{\"loss\": " + deep); }),
+            "nested more than 16 levels deep");
+  EXPECT_EQ(errorOf([&] { config.setAssignment("loss=" + deep); }),
+            "nested more than 16 levels deep");
+  EXPECT_EQ(errorOf([&] { config.mergeText(std::string((1 << 20) + 1, ' ')); }),
+            "a configuration has at most 1048576 bytes, this has more");
+  EXPECT_EQ(errorOf([&] { config.setAssignment("loss=\xff"); }),
+            "--set loss: the value is not UTF-8");
+  EXPECT_NE(errorOf([&] { config.mergeText("{\"loss\": \"\xff\"}"); }), "");
+  EXPECT_NE(errorOf([&] { config.mergeText("{\"optimizer.lr\": 1e999}"); }), "");
+  EXPECT_NE(errorOf([&] { config.mergeText(""); }), "");
+  // A message stays short whatever the value.
+  const std::string longText(100000, 'x');
+  EXPECT_LT(errorOf([&] { config.setAssignment(longText + "=1"); }).size(), 600u);
+  EXPECT_LT(errorOf([&] { config.setAssignment("mesh.dp=" + longText); }).size(), 600u);
 }
 
 TEST(CompileConfig, BackwardVariants) {
