@@ -36,7 +36,7 @@ struct DecomposeCompositesPass
 
     RewritePatternSet patterns(&getContext());
     addMatrixPatterns(patterns, requiresGrad);
-    addAttentionPatterns(patterns);
+    addAttentionPatterns(patterns, requiresGrad);
     addConvolutionPatterns(patterns);
     addEinsumPatterns(patterns);
     addLossPatterns(patterns);

@@ -14,7 +14,8 @@ namespace {
 /// To the kernel that PyTorch chooses on a CPU, or to products and a softmax where it finds none.
 class DecomposeAttention : public OpRewritePattern<aten::ScaledDotProductAttentionOp> {
 public:
-  using OpRewritePattern::OpRewritePattern;
+  DecomposeAttention(MLIRContext *context, const RequiresGrad &requiresGrad)
+      : OpRewritePattern(context), requiresGrad(requiresGrad) {}
 
   LogicalResult matchAndRewrite(aten::ScaledDotProductAttentionOp op,
                                 PatternRewriter &rewriter) const override {
@@ -42,7 +43,12 @@ public:
   }
 
 private:
-  static LogicalResult check(aten::ScaledDotProductAttentionOp op) {
+  LogicalResult check(aten::ScaledDotProductAttentionOp op) const {
+    // The flash kernel's backward has no gradient for it.
+    if (op.getAttnMask() && requiresGrad.at(op)[3])
+      return op.emitError() << "a mask of scaled_dot_product_attention that is trained, such as a "
+                               "relative position bias, is not supported: use eager attention "
+                               "(matmul and softmax)";
     if (!op.getDropoutP().isZero())
       return op.emitError() << "dropout in scaled_dot_product_attention is not supported: export "
                                "the model with attention dropout 0";
@@ -100,10 +106,12 @@ private:
     Value open = scalarTensor(0.0);
     return a.call("aten::where.self", {{mask}, {open}, {blocked}});
   }
+
+  const RequiresGrad &requiresGrad;
 };
 
 } // namespace
 
-void passes::addAttentionPatterns(RewritePatternSet &patterns) {
-  patterns.add<DecomposeAttention>(patterns.getContext());
+void passes::addAttentionPatterns(RewritePatternSet &patterns, const RequiresGrad &requiresGrad) {
+  patterns.add<DecomposeAttention>(patterns.getContext(), requiresGrad);
 }

@@ -15,8 +15,8 @@
 
 namespace regimen::passes {
 
-/// For each matrix product of the graph as exported, whether its operands depend on a trainable
-/// parameter: torch.matmul's choice of kernel depends on it.
+/// For each composite of the graph as exported, whether its operands depend on a trainable
+/// parameter: torch.matmul's and attention's choice of kernel depends on it.
 using RequiresGrad = llvm::DenseMap<mlir::Operation *, llvm::SmallVector<bool>>;
 
 /// Replaces an op by what a function writes in its place: one value a result, or, after an error at
@@ -59,7 +59,7 @@ inline llvm::SmallVector<mlir::Value> optional(mlir::Value value) {
 }
 
 void addMatrixPatterns(mlir::RewritePatternSet &patterns, const RequiresGrad &requiresGrad);
-void addAttentionPatterns(mlir::RewritePatternSet &patterns);
+void addAttentionPatterns(mlir::RewritePatternSet &patterns, const RequiresGrad &requiresGrad);
 void addConvolutionPatterns(mlir::RewritePatternSet &patterns);
 void addLossPatterns(mlir::RewritePatternSet &patterns);
 void addEinsumPatterns(mlir::RewritePatternSet &patterns);
