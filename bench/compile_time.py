@@ -39,7 +39,7 @@ def main() -> int:
         for name, (model, length) in models().items():
             archive = pathlib.Path(folder) / f"{name.replace(' ', '-')}.pt2"
             ids = torch.zeros(1, length, dtype=torch.long, device="meta")
-            torch.export.save(torch.export.export(common.Loss(model), (ids, ids)).run_decompositions({}), archive)
+            torch.export.save(torch.export.export(common.Loss(model), (ids, ids.clone())).run_decompositions({}), archive)
             wall, cpu = [], []
             for _ in range(args.runs):
                 start = time.monotonic()

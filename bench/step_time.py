@@ -40,7 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         ids = torch.randint(0, 8192, (args.batch, 256))
-        program = torch.export.export(common.gpt2_mini(), (ids, ids)).run_decompositions({})
+        program = torch.export.export(common.gpt2_mini(), (ids, ids.clone())).run_decompositions({})
         torch.export.save(program, work / "mini.pt2")
         rows = torch.randint(0, 8192, ((args.steps + 2) * args.batch, 256), generator=torch.Generator().manual_seed(1))
         save_file({"input_ids": rows, "labels": rows.clone()}, work / "data.safetensors")
