@@ -24,7 +24,7 @@ from torch.export import ExportedProgram
 
 from regimen._errors import CompileError
 from regimen._export import ExportError, mark, prepare, write
-from regimen._structure import builder, names, template
+from regimen._structure import builder, names, renumber, template
 
 #: Parts of an archive that differ between exports of the same graph.
 _VOLATILE = ("serialization_id", "sample_inputs/model.pt")
@@ -35,13 +35,11 @@ class Capture:
     """A graph, and what its tensors mean to Python."""
 
     program: ExportedProgram
-    inputs: list[str]
-    output: Any  # what the module returned, with slots for tensors
-    differentiable: list[bool]  # by output tensor
-    shapes: list[torch.Size]  # by output tensor
+    output: Any  # what the module returned, with slots for tensors: the graph's outputs, after them its inputs
+    returns_inputs: bool  # whether a slot is for an input
 
     def build(self) -> Callable[[Sequence[Tensor]], Any]:
-        """Builds what the module returns from the graph's outputs."""
+        """Builds what the module returns from the graph's outputs, followed by its inputs if it returns any."""
         return builder(self.output)
 
 
@@ -62,8 +60,9 @@ class _Flat(nn.Module):
         self.__dict__["forward"] = forward
 
 
-def capture(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
-    """Exports ``module(*args, **kwargs)`` in its present mode. Raises CompileError with the module's source line."""
+def capture(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], trainable: Mapping[str, bool] | None = None) -> Capture:
+    """Exports ``module(*args, **kwargs)`` in its present mode. `trainable` says which parameters count as such, whatever
+    they are at the moment. Raises CompileError with the module's source line."""
     bound = inspect.signature(module.forward).bind(*args, **kwargs)
     inputs = _unique([n for key, value in bound.arguments.items() for n in names(value, key)])
     (slotted_args, slotted_kwargs), leaves = template((bound.args, bound.kwargs))
@@ -74,9 +73,13 @@ def capture(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any])
 
     def call(*tensors: Tensor) -> tuple[Tensor, ...]:
         output = module(*build_args(tensors), **build_kwargs(tensors))
-        slotted, outputs = template(output)
-        # Facts only: tensors of the trace end with it.
-        returned[:] = [slotted, [x.requires_grad for x in outputs], [x.shape for x in outputs]]
+        slotted, leaves = template(output)
+        # One tensor in several places is one output, and an input that is handed through is the caller's own.
+        inputs = {id(x): k for k, x in enumerate(tensors)}
+        outputs = list({id(x): x for x in leaves if id(x) not in inputs}.values())
+        at = {id(x): k for k, x in enumerate(outputs)}
+        order = [at[id(x)] if id(x) in at else len(outputs) + inputs[id(x)] for x in leaves]
+        returned[:] = [renumber(slotted, order), len(leaves), any(id(x) in inputs for x in leaves)]
         return tuple(outputs)
 
     kind = type(module).__name__
@@ -88,10 +91,11 @@ def capture(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any])
             raise
         except Exception as error:
             raise CompileError(f"{kind}: torch.export cannot trace it: {_first_line(error)}{_where(error)}") from error
-    if not returned[1]:
+    output, count, returns_inputs = returned
+    if not count:
         raise CompileError(f"{kind} returns no tensor")
-    _weightless(program)
-    return Capture(program, inputs, *returned)
+    _weightless(program, trainable or {})
+    return Capture(program, output, returns_inputs)
 
 
 def _unique(given: list[str]) -> list[str]:
@@ -137,13 +141,14 @@ def _where(error: BaseException) -> str:
     return found
 
 
-def _weightless(program: ExportedProgram) -> None:
+def _weightless(program: ExportedProgram, trainable: Mapping[str, bool]) -> None:
     """Replaces weights by empty records. Constants stay, each in storage of its own size."""
     program.graph_module.meta["regimen.mark"] = mark(program)
     state = program.state_dict
     for name, value in list(state.items()):
         empty = torch.empty_like(value, device="meta")
-        state[name] = nn.Parameter(empty, requires_grad=value.requires_grad) if isinstance(value, nn.Parameter) else empty
+        wanted = trainable.get(name, value.requires_grad)
+        state[name] = nn.Parameter(empty, requires_grad=wanted) if isinstance(value, nn.Parameter) else empty
     for name, value in list(program.constants.items()):
         if isinstance(value, Tensor):
             program.constants[name] = value.detach().clone(memory_format=torch.contiguous_format)

@@ -92,7 +92,8 @@ class CompiledModule(nn.Module):
             entry = session.entries[key] = session.specialise(args, kwargs)
         if entry.order is not None:
             tensors = [tensors[i] for i in entry.order]
-        return entry.build(session.forward(entry.index, tensors))
+        outputs = session.forward(entry.index, tensors)
+        return entry.build([*outputs, *tensors] if entry.returns_inputs else outputs)
 
     def _restart(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Session:
         """Goes on in new storage: parameters that were frozen are trained now, or others took the old one."""

@@ -32,6 +32,7 @@ class Entry:
 
     index: int
     build: Callable[[Sequence[Tensor]], Any]
+    returns_inputs: bool  # `build` takes the outputs and the inputs
     order: list[int] | None = None  # the graph's inputs among the call's tensors; None: as they come
 
 
@@ -65,22 +66,29 @@ class Session:
         self.threads = torch.get_num_threads()
         # Where the flags of training mode are: a compiled module's parts do not change.
         self.modes = [part.__dict__ for part in module.modules()]
-        frames = config.get("memory.frames", "auto")
-        self.core = _library.model({
-            "threads": self.threads, "frames": None if frames == "auto" else frames, "compiler": str(compiler.tool),
-            "cache": str(compiler.cache), "name": self.name, "verbose": progress.verbose,
-        })  # fmt: skip
+        self.core = self._new_core()
         self.forward = self.core.forward
         self.parameters: list[nn.Parameter] = []
         self.names: list[str] = []
         self.frozen: list[nn.Parameter] = []
         self._signature = inspect.signature(module.forward)
         self._canonical: dict[Hashable, Entry] = {}
-        self._updates: dict[tuple[str, ...], str] = {}  # which kind of update is loaded for which parameters
+        # Of all plans, since their layout has to agree: as of the first call.
+        self._trainable = {n: p.requires_grad for n, p in module.named_parameters(remove_duplicate=False)}
+        self._loaded: list[tuple[str, str, str]] = []  # what `load` was given
+        self._kind = ""  # of the update programs that are loaded
+        self._updates: set[tuple[str, ...]] = set()  # the parameters that each of them changes
         self.update_loads = 0
         self._archive = pathlib.Path()  # of the first specialisation
         self._layout: list[list[str]] | None = None
         self._lock = threading.RLock()
+
+    def _new_core(self) -> _library.Model:
+        frames = self.config.get("memory.frames", "auto")
+        return _library.model({
+            "threads": self.threads, "frames": None if frames == "auto" else frames, "compiler": str(self.compiler.tool),
+            "cache": str(self.compiler.cache), "name": self.name, "verbose": self.progress.verbose,
+        })  # fmt: skip
 
     # --- specialisations ----------------------------------------------------------------------------------------
 
@@ -107,18 +115,20 @@ class Session:
             if known is None:
                 known = self._compile(args, kwargs)
                 self._canonical[key] = known
-            return Entry(known.index, known.build, None if order == list(range(len(tensors))) else order)
+            return dataclasses.replace(known, order=None if order == list(range(len(tensors))) else order)
 
     def _compile(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Entry:
         with self.progress.work(self._announcement(args, kwargs)):
-            captured = capture(self.module, args, kwargs)
+            captured = capture(self.module, args, kwargs, self._trainable)
             archive = self.compiler.archive(captured)
             config = self._plan_config()
             plan = self.compiler.plan(archive, config, self.name)
-            index = self.core.load(str(plan), str(archive), json.dumps(config))
+            given = (str(plan), str(archive), json.dumps(config))
+            index = self.core.load(*given)
+            self._loaded.append(given)
         if self._layout is None:
             self._archive, self._layout = archive, json.loads(self.core.layout())
-        return Entry(index, captured.build())
+        return Entry(index, captured.build(), captured.returns_inputs)
 
     def _announcement(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         count = len(self._canonical)
@@ -169,11 +179,14 @@ class Session:
         return any(p.requires_grad for p in self.frozen)
 
     def require_update(self, structure: Mapping[str, Any], names: tuple[str, ...]) -> None:
-        """Makes an optimizer's update program the one that runs for these parameters."""
+        """Loads the update program of an optimizer for these parameters, unless it is loaded."""
         kind = json.dumps(structure, sort_keys=True)
-        if self._updates.get(names) == kind:
+        if kind == self._kind and names in self._updates:
             return
         with self._lock:
+            if self._kind and kind != self._kind:
+                self._renew()
+            self._kind = kind
             config = self._plan_config(**structure, backward=[], update=list(names))
             if self.compiler.is_cached(self._archive, config):
                 plan = self.compiler.plan(self._archive, config, self.name)
@@ -181,8 +194,18 @@ class Session:
                 with self.progress.work(f"{self.name}: compiling the update of {len(names)} parameters"):
                     plan = self.compiler.plan(self._archive, config, self.name)
             self.core.load_update(str(plan))
-            self._updates[names] = kind
+            self._updates.add(names)
             self.update_loads += 1
+
+    def _renew(self) -> None:
+        """Begins again with the same plans in new storage, without the update programs and their states: those of another
+        kind of optimizer have other places. Whoever still has states in the old storage keeps them there."""
+        self.core = self._new_core()
+        self.forward = self.core.forward
+        for given in self._loaded:
+            self.core.load(*given)
+        self._updates.clear()
+        self._adopt()
 
 
 def _move(tensor: Tensor, view: Tensor) -> None:

@@ -122,6 +122,14 @@ def template(value: Any) -> tuple[Any, list[torch.Tensor]]:
     return substitute(value, iter([Slot(i) for i in range(len(tensors))])), tensors
 
 
+def renumber(value: Any, order: Sequence[int]) -> Any:
+    """A template whose slot `i` becomes slot ``order[i]``."""
+    if isinstance(value, Slot):
+        return Slot(order[value.index])
+    parts = _parts(value)
+    return value if parts is None else _rebuild(value, [renumber(child, order) for child in parts[0]])
+
+
 def names(value: Any, prefix: str) -> list[str]:
     """A name for each tensor of `value`, after its place: ``batch_input_ids``, ``x_0``."""
     if isinstance(value, torch.Tensor):

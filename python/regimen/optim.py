@@ -44,7 +44,7 @@ class _Part:
         self.counts = [0] * len(self.indices)
         self.stateful = [False] * len(self.indices)
         self.all_stateful = False
-        # Programs known to be loaded, as of the session's count of loads.
+        # Programs that were loaded, as of the session's count of loads.
         self.ready: set[tuple[Hashable, Hashable]] = set()
         self.loads = -1
 
@@ -162,12 +162,14 @@ class _Planned:
             return
         full, session = len(have) == len(part.parameters), part.session
         key = (self._kind(), full or tuple(have))
-        if part.loads != session.update_loads:  # another optimizer's update may have taken the place of this one's
-            part.ready.clear()
-        if key not in part.ready:
+        if part.loads != session.update_loads or key not in part.ready:
             session.require_update(self._structure(), tuple([session.names[part.indices[k]] for k in have]))
             part.ready.add(key)
             part.loads = session.update_loads
+            if self._moves != owners.moves:  # an optimizer of another kind was here: states are elsewhere now
+                self._find_parts()
+                self._step(next(p for p in self._parts or () if p.session is session))
+                return
         if not part.all_stateful:
             for k in have:
                 if not part.stateful[k]:
