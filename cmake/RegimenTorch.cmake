@@ -1,6 +1,12 @@
 # A minimal target for the CPU libraries of the PyPI wheel. find_package(Torch) is not used: it demands a CUDA toolkit.
 set(REGIMEN_TORCH_VERSION 2.11.0)
 set(REGIMEN_TORCH_DIR "" CACHE PATH "The torch package's folder (site-packages/torch)")
+if(NOT REGIMEN_TORCH_DIR AND SKBUILD)
+  # pip builds against the torch of the Python that it builds with.
+  execute_process(COMMAND ${Python_EXECUTABLE} -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
+    OUTPUT_VARIABLE torch OUTPUT_STRIP_TRAILING_WHITESPACE)
+  set(REGIMEN_TORCH_DIR ${torch} CACHE PATH "" FORCE)
+endif()
 if(NOT REGIMEN_TORCH_DIR)
   file(GLOB candidates ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
   list(GET candidates 0 REGIMEN_TORCH_DIR)
