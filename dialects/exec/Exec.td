@@ -150,11 +150,12 @@ def Exec_ProgramOp : Exec_Op<"program", [
                    OptionalAttr<I64Attr>:$lower_bound,
                    DefaultValuedAttr<Train_SegmentAttr, "::regimen::train::Segment::Whole">:$segment,
                    OptionalAttr<Train_PortsAttr>:$takes, OptionalAttr<Train_PortsAttr>:$gives,
-                   OptionalAttr<Train_DependencesAttr>:$dependences, OptionalAttr<Train_VariantAttr>:$variant);
+                   OptionalAttr<Train_DependencesAttr>:$dependences, OptionalAttr<Train_PortsAttr>:$keeps,
+                   OptionalAttr<Train_VariantAttr>:$variant);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name $role (`contribution` `(` $contribution^ `)`)? (`segment` `(` $segment^ `)`)? `inputs` $inputs
-    (`takes` $takes^)? `outputs` $outputs (`gives` $gives^)? (`dependences` $dependences^)? (`loss` $loss^)?
+    (`takes` $takes^)? `outputs` $outputs (`gives` $gives^)? (`dependences` $dependences^)? (`keeps` $keeps^)? (`loss` $loss^)?
     (`grad_norm` $grad_norm^)? (`variant` $variant^)? (`events` $events^)? (`lower_bound` $lower_bound^)?
     attr-dict-with-keyword $body
   }];

@@ -206,8 +206,8 @@ def Train_ProgramOp : Train_Op<"program", [
     named by `outputs`. `loss` is the index of the loss among the outputs, `grad_norm` that of the global gradient norm.
 
     A program that a caller drives says for each input what it `takes`, and for each output what it `gives`. The caller
-    suspends a micro-step between its `segment`s: the forward says on what each output depends, each backward which
-    `variant` it is.
+    suspends a micro-step between its `segment`s: the forward says on what each output depends and which arguments and
+    outputs it `keeps` for some backward, each backward which `variant` it is.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Train_RoleAttr:$role,
                    DefaultValuedAttr<Train_ContributionAttr, "Contribution::None">:$contribution,
@@ -215,14 +215,15 @@ def Train_ProgramOp : Train_Op<"program", [
                    OptionalAttr<I64Attr>:$grad_norm,
                    DefaultValuedAttr<Train_SegmentAttr, "Segment::Whole">:$segment,
                    OptionalAttr<Train_PortsAttr>:$takes, OptionalAttr<Train_PortsAttr>:$gives,
-                   OptionalAttr<Train_DependencesAttr>:$dependences, OptionalAttr<Train_VariantAttr>:$variant);
+                   OptionalAttr<Train_DependencesAttr>:$dependences, OptionalAttr<Train_PortsAttr>:$keeps,
+                   OptionalAttr<Train_VariantAttr>:$variant);
   let regions = (region SizedRegion<1>:$body);
   let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "Role":$role, "Contribution":$contribution,
                              "::mlir::ArrayAttr":$inputs, "::mlir::ArrayAttr":$outputs, "::mlir::IntegerAttr":$loss,
                              "::mlir::IntegerAttr":$gradNorm)>];
   let assemblyFormat = [{
     $sym_name $role (`contribution` `(` $contribution^ `)`)? (`segment` `(` $segment^ `)`)? `inputs` $inputs
-    (`takes` $takes^)? `outputs` $outputs (`gives` $gives^)? (`dependences` $dependences^)? (`loss` $loss^)?
+    (`takes` $takes^)? `outputs` $outputs (`gives` $gives^)? (`dependences` $dependences^)? (`keeps` $keeps^)? (`loss` $loss^)?
     (`grad_norm` $grad_norm^)? (`variant` $variant^)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;

@@ -99,7 +99,7 @@ void ProgramOp::build(OpBuilder &builder, OperationState &state, StringRef name,
                       Contribution contribution, ArrayAttr inputs, ArrayAttr outputs,
                       IntegerAttr loss, IntegerAttr gradNorm) {
   build(builder, state, name, role, contribution, inputs, outputs, loss, gradNorm, Segment::Whole,
-        ArrayAttr(), ArrayAttr(), ArrayAttr(), VariantAttr());
+        ArrayAttr(), ArrayAttr(), ArrayAttr(), ArrayAttr(), VariantAttr());
 }
 
 /// What a program says of its caller is complete: a port an input and an output, a variant exactly

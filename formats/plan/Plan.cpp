@@ -108,6 +108,8 @@ private:
     count(program.wanted_arguments());
     count(program.wanted_parameters());
     count(program.gradients());
+    count(program.kept_arguments());
+    count(program.kept_outputs());
   }
   void count(const fb::State &state) { count(state.slot()); }
   void count(const fb::Parameter &parameter) {

@@ -232,6 +232,8 @@ private:
     indices("wanted_arguments", program.wanted_arguments);
     indices("wanted_parameters", program.wanted_parameters);
     indices("gradients", program.gradients);
+    indices("kept_arguments", program.kept_arguments);
+    indices("kept_outputs", program.kept_outputs);
     for (const auto &input : program.inputs)
       line("  input ", quote(input->name), " ", tensor(input->tensor),
            input->source == fb::InputSource::Data

@@ -85,6 +85,12 @@ private:
     for (uint32_t i : program->gradients)
       if (i < parameters && plan.parameters[i]->gradient == -1)
         fail("names the gradient of '" + plan.parameters[i]->name + "', which has none");
+    if (program->segment == fb::Segment::Forward) {
+      checkList("kept arguments", program->kept_arguments, argumentsEnd());
+      checkList("kept outputs", program->kept_outputs, program->outputs.size());
+    } else if (!program->kept_arguments.empty() || !program->kept_outputs.empty()) {
+      fail("keeps what it is given or gives, but is no forward");
+    }
     if (!isBackward()) {
       if (!program->gradient_outputs.empty() || !program->wanted_arguments.empty() ||
           !program->wanted_parameters.empty())
@@ -155,6 +161,8 @@ private:
     if (!forward)
       return;
     if (input.source == fb::InputSource::Argument) {
+      if (!contains(forward->kept_arguments, input.index))
+        return fail(where + "is an argument that the forward does not keep");
       for (const auto &given : forward->inputs)
         if (given->index == input.index)
           return sameType(given->tensor, input.tensor)
@@ -168,6 +176,8 @@ private:
                   ", which the forward does not have");
     if (!sameType(forward->outputs[input.index]->tensor, input.tensor))
       fail(where + "has another type than the forward's output");
+    if (input.source == fb::InputSource::Output && !contains(forward->kept_outputs, input.index))
+      fail(where + "is an output that the forward does not keep");
     if (input.source == fb::InputSource::OutputGradient &&
         !contains(program->gradient_outputs, input.index))
       fail(where + "is not among the gradients in its key");

@@ -146,12 +146,17 @@ private:
   /// which it needs them.
   void collectSaved(Suspended &fullest) {
     llvm::DenseSet<Value> seen;
+    SmallVector<std::pair<PortKind, int64_t>> kept;
+    auto keep = [&](PortKind kind, int64_t index) { kept.push_back({kind, index}); };
     std::function<void(Value)> visit = [&](Value value) {
       if (!fullest.isForward(value) || !seen.insert(value).second)
         return;
       switch (fullest.routeOf(value)) {
       case Route::Argument:
+        keep(PortKind::Argument, cast<BlockArgument>(value).getArgNumber());
+        return;
       case Route::Output:
+        keep(PortKind::Output, fullest.outputOf(value));
         return;
       case Route::Remake:
         llvm::for_each(value.getDefiningOp()->getOperands(), visit);
@@ -165,6 +170,11 @@ private:
         llvm::for_each(op->getOperands(), visit);
 
     OpBuilder builder(fullest.program);
+    llvm::sort(kept);
+    fullest.program.setKeepsAttr(
+        builder.getArrayAttr(llvm::map_to_vector(kept, [&](auto port) -> Attribute {
+          return PortAttr::get(module.getContext(), port.first, port.second);
+        })));
     int64_t bytes = 0, count = 0;
     SymbolTable symbols(module);
     for (auto &[key, entry] : saved) {

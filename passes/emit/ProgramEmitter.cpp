@@ -40,6 +40,11 @@ public:
     result->segment = static_cast<fb::Segment>(program.getSegment());
     if (std::optional<train::VariantAttr> variant = program.getVariant())
       emitVariant(*variant);
+    if (std::optional<ArrayAttr> keeps = program.getKeeps())
+      for (auto port : keeps->getAsRange<train::PortAttr>())
+        (port.getKind() == train::PortKind::Argument ? result->kept_arguments
+                                                     : result->kept_outputs)
+            .push_back(static_cast<uint32_t>(port.getIndex()));
     for (Operation &op : program.getBody().front())
       emitOp(&op);
     emitOutputs();

@@ -53,7 +53,7 @@ void ProgramLowering::createTarget() {
       newIndex(source.getLoss()), newIndex(source.getGradNorm()), /*events=*/0,
       /*lower_bound=*/IntegerAttr(), source.getSegment(), pick(builder, source.getTakes(), live),
       pick(builder, source.getGives(), kept), pick(builder, source.getDependences(), kept),
-      source.getVariantAttr());
+      source.getKeepsAttr(), source.getVariantAttr());
   builder.createBlock(&target.getBody());
 }
 

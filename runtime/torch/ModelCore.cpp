@@ -170,12 +170,15 @@ void ModelCore::track(const std::shared_ptr<BackwardNode> &node,
     edges.push_back(states.edge(parameter));
   node->set_next_edges(std::move(edges));
 
+  // What no backward takes again is the caller's to free.
   node->arguments.resize(count);
   for (size_t i = 0; i < given.size(); ++i)
-    node->arguments[program.inputs[i].index] = BackwardNode::Saved::of(given[i]);
-  node->outputs.reserve(outputs.size());
-  for (const at::Tensor &output : outputs)
-    node->outputs.push_back(BackwardNode::Saved::of(output));
+    if (specialisation.keepsArgument(program.inputs[i].index))
+      node->arguments[program.inputs[i].index] = BackwardNode::Saved::of(given[i]);
+  node->outputs.resize(outputs.size());
+  for (uint32_t output = 0; output < outputs.size(); ++output)
+    if (specialisation.keepsOutput(output))
+      node->outputs[output] = BackwardNode::Saved::of(outputs[output]);
   node->parameterVersions.reserve(states.parameters().size());
   for (const ModelStates::Parameter &parameter : states.parameters())
     node->parameterVersions.push_back(parameter.leaf.defined() ? parameter.version() : 0);

@@ -128,6 +128,14 @@ Specialisation::Specialisation(std::unique_ptr<LoadedPlan> taken, std::filesyste
     outputArguments.push_back(std::move(ofArguments));
     outputParameters.push_back(std::move(ofParameters));
   }
+  keptArguments.resize(arguments);
+  keptOutputs.resize(outputArguments.size());
+  for (const auto &program : plan.programs) {
+    for (uint32_t i : program->kept_arguments)
+      keptArguments.at(i) = true;
+    for (uint32_t i : program->kept_outputs)
+      keptOutputs.at(i) = true;
+  }
   base->bind(states, kernels, wanted);
   addVariants(*base, wanted);
 }

@@ -99,6 +99,9 @@ public:
   bool dependsOnParameter(uint32_t output, uint32_t parameter) const {
     return outputParameters[output][parameter];
   }
+  /// Whether some backward may take an argument or output of the forward again.
+  bool keepsArgument(uint32_t argument) const { return keptArguments[argument]; }
+  bool keepsOutput(uint32_t output) const { return keptOutputs[output]; }
 
   /// Leaves in a key what the outputs with gradients depend on.
   void normalise(VariantKey &key) const;
@@ -123,6 +126,7 @@ private:
   std::vector<std::unique_ptr<Variant>> variants;
   std::vector<uint32_t> trainableParameters;
   std::vector<std::vector<bool>> outputArguments, outputParameters; // by output
+  std::vector<bool> keptArguments, keptOutputs;
   size_t arguments = 0, frame = 0;
 };
 

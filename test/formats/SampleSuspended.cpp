@@ -208,6 +208,7 @@ void addForward(Builder &b, const Shared &s, bool evaluation) {
   fb::OutputT &first = b.output("h", out0, fb::OutputKind::Value, 0);
   fb::OutputT &second = b.output("y", out1, fb::OutputKind::Value, 1);
   if (!evaluation) {
+    b.plan.programs.back()->kept_arguments = {0};
     first.arguments = second.arguments = {0};
     first.parameters = {0};
     second.parameters = {0, 1};

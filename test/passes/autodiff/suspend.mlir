@@ -38,6 +38,7 @@ train.program @forward forward inputs ["x", "n"] outputs ["loss", "y", "n"] loss
 // SPLIT: train.saved @saved0 : tensor<4xf32>
 // SPLIT-NOT: train.saved
 // SPLIT: train.program @forward {{.*}} outputs ["loss", "y", "n"] gives
+// SPLIT-SAME: keeps [#train.port<argument 0>]
 // SPLIT: %[[E:.*]] = aten.exp
 // SPLIT-NEXT: train.write %[[E]], @saved0
 // SPLIT-NOT: train.suspend
