@@ -13,14 +13,13 @@ static bool isFloat(Value value) {
 }
 
 /// Whether a gradient could flow from a result of `op` to its operand `index`. An op without a rule
-/// counts: differentiating it must fail rather than stop silently.
+/// counts, and so does an operand that its rule leaves out: differentiating it must fail rather than
+/// stop silently.
 static bool isPath(Operation *op, unsigned index) {
   if (!isa<aten::AtenOpInterface>(op) || !isFloat(op->getOperand(index)))
     return false;
   const VjpRule *rule = lookupVjp(op);
-  if (!rule || rule->kind == VjpKind::Composite)
-    return true;
-  return rule->kind == VjpKind::Rule && isDifferentiable(*rule, op, index);
+  return !rule || rule->kind != VjpKind::NoGradient;
 }
 
 SmallVector<Value> passes::readsOfTrainable(train::ProgramOp program, SymbolTable &symbols) {

@@ -66,7 +66,11 @@ LogicalResult Backward::differentiate(Operation *op) {
   if (rule->kind == VjpKind::NoGradient)
     return success();
   for (auto [i, operand] : llvm::enumerate(op->getOperands()))
-    wanted[i] = wanted[i] && isDifferentiable(*rule, op, i);
+    if (wanted[i] && !isDifferentiable(*rule, op, i))
+      return op->emitError() << op->getName() << " has no derivative of its argument '"
+                             << argumentOf(op, i)
+                             << "', which depends on what wants a gradient: detach it, or write "
+                                "the operation with other ops";
   if (failed(checkResults(op, arrived)))
     return failure();
 

@@ -79,10 +79,14 @@ private:
   bool hasRules(Value argument) {
     DependenceAnalysis dependence(program, argument);
     for (Operation &op : program.getBody().front().without_terminator())
-      if (isa<aten::AtenOpInterface>(op) &&
-          llvm::any_of(op.getOperands(), [&](Value v) { return dependence.requiresGrad(v); }) &&
-          !lookupVjp(&op))
-        return false;
+      for (OpOperand &operand : op.getOpOperands()) {
+        if (!isa<aten::AtenOpInterface>(op) || !dependence.requiresGrad(operand.get()))
+          continue;
+        const VjpRule *rule = lookupVjp(&op);
+        if (!rule || (rule->kind == VjpKind::Rule &&
+                      !isDifferentiable(*rule, &op, operand.getOperandNumber())))
+          return false;
+      }
     return true;
   }
 };

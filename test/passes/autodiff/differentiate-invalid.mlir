@@ -39,5 +39,17 @@ train.program @forward forward inputs [] outputs ["loss"] loss 0 {
 
 // -----
 
+// A gradient that would be left out silently.
+train.parameter @w : tensor<4xf32> trainable
+train.program @forward forward inputs ["x", "t"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<2x4xf32>, %t: tensor<2xi64>):
+  %w = train.read @w : tensor<4xf32>
+  // expected-error @+1 {{aten.nll_loss_forward has no derivative of its argument 'weight', which depends on what wants a gradient}}
+  %loss, %total = aten.nll_loss_forward(%x, %t, %w) {reduction = 1 : i64, ignore_index = -100 : i64} : (tensor<2x4xf32>, tensor<2xi64>, tensor<4xf32>) -> (tensor<f32>, tensor<f32>)
+  train.return %loss : tensor<f32>
+}
+
+// -----
+
 // expected-error @+1 {{the module has no forward program to differentiate}}
 module {}
