@@ -161,13 +161,15 @@ private:
     if (!forward)
       return;
     if (input.source == fb::InputSource::Argument) {
-      if (!contains(forward->kept_arguments, input.index))
-        return fail(where + "is an argument that the forward does not keep");
-      for (const auto &given : forward->inputs)
-        if (given->index == input.index)
-          return sameType(given->tensor, input.tensor)
-                     ? void()
-                     : fail(where + "has another type than the forward's argument");
+      for (const auto &given : forward->inputs) {
+        if (given->index != input.index)
+          continue;
+        if (!sameType(given->tensor, input.tensor))
+          fail(where + "has another type than the forward's argument");
+        if (!contains(forward->kept_arguments, input.index))
+          fail(where + "is an argument that the forward does not keep");
+        return;
+      }
       return fail(where + "is argument " + std::to_string(input.index) +
                   ", which the forward does not have");
     }
