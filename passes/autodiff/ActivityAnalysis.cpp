@@ -13,8 +13,8 @@ static bool isFloat(Value value) {
 }
 
 /// Whether a gradient could flow from a result of `op` to its operand `index`. An op without a rule
-/// counts, and so does an operand that its rule leaves out: differentiating it must fail rather than
-/// stop silently.
+/// counts, and so does an operand that its rule leaves out: differentiating it must fail rather
+/// than stop silently.
 static bool isPath(Operation *op, unsigned index) {
   if (!isa<aten::AtenOpInterface>(op) || !isFloat(op->getOperand(index)))
     return false;
