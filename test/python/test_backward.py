@@ -213,6 +213,14 @@ def grad_of_an_input(models: Sequence[nn.Module]) -> list[Tensor]:
 
 
 @program(Head)
+def grad_of_parameters(models: Sequence[nn.Module]) -> list[Tensor]:
+    loss, _ = models[0](*batch(0))
+    found = torch.autograd.grad(loss, list(models[0].parameters()))
+    assert all(p.grad is None for p in models[0].parameters())
+    return list(found)
+
+
+@program(Head)
 def grad_of_one_parameter_beside_gradients(models: Sequence[nn.Module]) -> list[Tensor]:
     models[0](*batch(1))[0].backward()
     loss, _ = models[0](*batch(0))

@@ -26,7 +26,7 @@ class Run:
         self.batches = 0
 
     def act(self) -> None:
-        kinds = ["encode", "encode", "branch", "branch", "joint", "cut", "backward", "backward", "backward", "grad"]
+        kinds = ["encode", "encode", "branch", "branch", "joint", "cut", "backward", "backward", "backward", "grad", "parameters"]
         kind = self.random.choice([*kinds, "step", "zero", "drop", "silent"])
         getattr(self, kind)()
 
@@ -90,6 +90,14 @@ class Run:
         if loss is None or not self.inputs:
             return
         wanted = self.random.sample(self.inputs, self.random.randint(1, len(self.inputs)))
+        self.guarded(lambda: self.note(torch.autograd.grad(loss, wanted, retain_graph=True, allow_unused=True)))
+
+    def parameters(self) -> None:
+        loss = self.chosen()
+        if loss is None:
+            return
+        every = [p for m in self.models for p in m.parameters()]
+        wanted = self.random.sample(every, self.random.randint(1, len(every)))
         self.guarded(lambda: self.note(torch.autograd.grad(loss, wanted, retain_graph=True, allow_unused=True)))
 
     def note(self, found: Sequence[Tensor | None]) -> None:
