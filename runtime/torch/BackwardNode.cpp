@@ -214,13 +214,15 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
     auto at = std::lower_bound(trainable.begin(), trainable.end(), port.index);
     result[arguments + static_cast<size_t>(at - trainable.begin())] = std::move(taken[i]);
   }
-  for (uint32_t index : variant->gradients) {
-    ModelStates::Parameter &parameter = states.parameters()[index];
-    parameter.gradient.unsafeGetTensorImpl()->bump_version();
-    at::Tensor &gradient = parameter.leaf.mutable_grad();
-    if (!gradient.is_same(parameter.gradient))
-      gradient = parameter.gradient;
-  }
+  // Gradients that were handed out are autograd's to put where it wants them.
+  if (variant->key.contribution != Contribution::None)
+    for (uint32_t index : variant->gradients) {
+      ModelStates::Parameter &parameter = states.parameters()[index];
+      parameter.gradient.unsafeGetTensorImpl()->bump_version();
+      at::Tensor &gradient = parameter.leaf.mutable_grad();
+      if (!gradient.is_same(parameter.gradient))
+        gradient = parameter.gradient;
+    }
   if (!key.retain)
     node.giveBack();
   return result;
