@@ -19,4 +19,6 @@ target_include_directories(regimen_torch SYSTEM INTERFACE
   ${REGIMEN_TORCH_DIR}/include ${REGIMEN_TORCH_DIR}/include/torch/csrc/api/include)
 target_link_directories(regimen_torch INTERFACE ${REGIMEN_TORCH_DIR}/lib)
 target_link_libraries(regimen_torch INTERFACE -Wl,--no-as-needed c10 torch_cpu -Wl,--as-needed)
-target_link_options(regimen_torch INTERFACE -Wl,-rpath,${REGIMEN_TORCH_DIR}/lib)
+if(NOT SKBUILD) # what is installed has a path of its own, RegimenInstall.cmake
+  target_link_options(regimen_torch INTERFACE -Wl,-rpath,${REGIMEN_TORCH_DIR}/lib)
+endif()
