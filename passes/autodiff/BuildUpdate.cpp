@@ -17,7 +17,6 @@
 #include "mlir/Pass/Pass.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSet.h"
-#include <nlohmann/json.hpp>
 
 namespace regimen::passes {
 #define GEN_PASS_DEF_BUILDUPDATEPASS
@@ -205,13 +204,10 @@ struct BuildUpdatePass : passes::impl::BuildUpdatePassBase<BuildUpdatePass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    CompileConfig options;
-    try {
-      options.merge(nlohmann::json::parse(config.getValue()));
-    } catch (const std::exception &error) {
-      emitError(module.getLoc()) << error.what();
+    FailureOr<CompileConfig> parsed = passes::parseConfig(module, config);
+    if (failed(parsed))
       return signalPassFailure();
-    }
+    const CompileConfig &options = *parsed;
     assignGroups(options);
     if (options.optimizer.type == "none")
       return;

@@ -1,7 +1,9 @@
 //===- Passes.h - The autodiff stage ----------------------------*- C++ -*-===//
 //
 // In:  one `forward` program of aten ops, as exported.
-// Out: micro-step programs that also compute gradients, and the `update` program.
+// Out: micro-step programs that also compute gradients, and the `update` program. For a caller from
+//      PyTorch: one forward that leaves what backwards need in `train.saved` symbols, backwards by
+//      variant, and an inference program.
 //
 //   train.program @forward forward inputs ["x", "y"] outputs ["loss"] loss 0 { ... }
 //   // becomes
@@ -31,6 +33,9 @@ namespace regimen::passes {
 #include "passes/autodiff/Passes.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "passes/autodiff/Passes.h.inc"
+
+/// A pass's option `config`: the configuration as JSON. Fails with a diagnostic at `module`.
+mlir::FailureOr<CompileConfig> parseConfig(mlir::ModuleOp module, llvm::StringRef text);
 
 /// Appends the stage: decompose, differentiate, build the update, drop dead ops, verify.
 void buildAutodiffPipeline(mlir::OpPassManager &passes, const CompileConfig &config);

@@ -3,8 +3,19 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include <nlohmann/json.hpp>
 
 using namespace mlir;
+
+FailureOr<regimen::CompileConfig> regimen::passes::parseConfig(ModuleOp module, StringRef text) {
+  CompileConfig config;
+  try {
+    config.merge(nlohmann::json::parse(text.str()));
+  } catch (const std::exception &error) {
+    return emitError(module.getLoc()) << error.what();
+  }
+  return config;
+}
 
 void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const CompileConfig &config) {
   passes.addPass(createDecomposeCompositesPass());

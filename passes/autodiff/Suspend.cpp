@@ -6,7 +6,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
-#include <nlohmann/json.hpp>
 
 namespace regimen::passes {
 #define GEN_PASS_DEF_SUSPENDPASS
@@ -96,13 +95,10 @@ struct SuspendPass : passes::impl::SuspendPassBase<SuspendPass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    CompileConfig options;
-    try {
-      options.merge(nlohmann::json::parse(config.getValue()));
-    } catch (const std::exception &error) {
-      emitError(module.getLoc()) << error.what();
+    FailureOr<CompileConfig> parsed = parseConfig(module, config);
+    if (failed(parsed))
       return signalPassFailure();
-    }
+    const CompileConfig &options = *parsed;
     if (!options.isSuspended())
       return;
     ProgramOp forward = findForward(module);
@@ -147,12 +143,16 @@ private:
                                 const Differentiability &facts,
                                 SmallVectorImpl<Variant> &variants) {
     if (!options.backward) {
-      if (facts.gradientOutputs.empty())
+      Variant usual{{}, {}, facts.trained, Gradients::First, false};
+      // What depends on inputs alone brings nothing to parameters.
+      for (int64_t output : facts.gradientOutputs)
+        if (!facts.dependences[output].second.empty())
+          usual.outputs.push_back(output);
+      if (usual.outputs.empty())
         return success();
-      Variant usual{facts.gradientOutputs, {}, facts.trained, Gradients::First, false};
       // A training graph's first output is its loss, and what else it returns is seldom seeded.
       Value first = forward.getBody().front().getTerminator()->getOperand(0);
-      if (facts.gradientOutputs.front() == 0 && typeOf(first).getRank() == 0)
+      if (usual.outputs.front() == 0 && typeOf(first).getRank() == 0)
         usual.outputs = {0};
       variants.push_back(usual);
       usual.gradients = Gradients::Later;
@@ -243,9 +243,14 @@ private:
     auto suspend = SuspendOp::create(
         builder, loc, llvm::map_to_vector(outputs, [](Value v) -> Type { return v.getType(); }),
         outputs, variant.outputs);
-    for (auto [output, gradient] : llvm::zip_equal(outputs, suspend.getGradients()))
+    for (auto [index, output, gradient] :
+         llvm::zip_equal(variant.outputs, outputs, suspend.getGradients())) {
       if (activity.isActive(output))
         backward.seed(output, gradient);
+      else if (segment == Segment::Backward)
+        return forward.emitError() << "key 'backward': output " << index
+                                   << " depends on no input and no parameter that wants a gradient";
+    }
     if (failed(backward.run()))
       return failure();
 

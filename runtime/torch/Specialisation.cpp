@@ -156,6 +156,13 @@ void Specialisation::normalise(VariantKey &key) const {
   };
   std::erase_if(key.arguments, unreached(outputArguments));
   std::erase_if(key.parameters, unreached(outputParameters));
+  std::erase_if(key.outputs, [&](uint32_t output) {
+    auto reached = [output](const std::vector<std::vector<bool>> &depends) {
+      return [&depends, output](uint32_t index) { return depends[output][index]; };
+    };
+    return std::none_of(key.arguments.begin(), key.arguments.end(), reached(outputArguments)) &&
+           std::none_of(key.parameters.begin(), key.parameters.end(), reached(outputParameters));
+  });
 }
 
 void Specialisation::addVariants(LoadedPlan &loaded, const std::vector<bool> &wanted) {

@@ -103,7 +103,7 @@ public:
   bool keepsArgument(uint32_t argument) const { return keptArguments[argument]; }
   bool keepsOutput(uint32_t output) const { return keptOutputs[output]; }
 
-  /// Leaves in a key what the outputs with gradients depend on.
+  /// Leaves in a key what the outputs with gradients depend on, and the outputs that depend on it.
   void normalise(VariantKey &key) const;
   /// A known variant for a normalised key, or null. One that retains serves where none consumes,
   /// and one that adds where none writes first.

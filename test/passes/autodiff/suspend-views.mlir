@@ -42,3 +42,20 @@ module @buffers {
   // CHECK-NOT: @b :
   // CHECK: train.read @saved0
 }
+
+// -----
+
+// An output of inputs alone is none of the usual ones that bring a gradient.
+// CHECK-LABEL: module @apart
+module @apart {
+  train.parameter @w : tensor<4xf32> trainable
+  train.program @forward forward inputs ["x"] outputs ["doubled", "y"] {
+  ^bb0(%x: tensor<4xf32>):
+    %w = train.read @w : tensor<4xf32>
+    %doubled = aten.add.Tensor(%x, %x) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    %y = aten.mul.Tensor(%x, %w) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    train.return %doubled, %y : tensor<4xf32>, tensor<4xf32>
+  }
+  // CHECK: train.program @backward0 {{.*}} inputs ["y:grad", "x"]
+  // CHECK-SAME: variant <outputs[1]parameters[0]gradients[0]>
+}
