@@ -120,7 +120,7 @@ void Importer::readStorage() {
 
 void Importer::importOutputs(train::ProgramOp op) {
   SmallVector<Value> results;
-  SmallVector<StringRef> names;
+  SmallVector<std::string> names;
   std::vector<std::optional<size_t>> resultOf; // by user output; none for what is no tensor
   for (const pt2::OutputSpec &spec : program.outputSpecs) {
     if (spec.kind == OutputKind::BufferMutation) {
@@ -143,10 +143,13 @@ void Importer::importOutputs(train::ProgramOp op) {
     if (!spec.value.getIf<pt2::TensorArg>())
       continue;
     resultOf.back() = results.size();
+    // A value that the model returns twice has one name in the signature.
+    std::string &name = names.emplace_back(spec.name);
+    for (size_t copy = 1; llvm::count(names, name) > 1; ++copy)
+      name = spec.name + "." + std::to_string(copy);
     results.push_back(nodes.lookup(spec.name));
-    names.push_back(spec.name);
   }
-  op.setOutputsAttr(builder.getStrArrayAttr(names));
+  op.setOutputsAttr(builder.getStrArrayAttr(SmallVector<StringRef>(names.begin(), names.end())));
   train::ReturnOp::create(builder, loc(), results);
   if (!options.needsLoss)
     return;
@@ -161,7 +164,7 @@ void Importer::importOutputs(train::ProgramOp op) {
     else
       os << "no tensor";
     throw Error("'" + archive.name() + "': the loss, output " + std::to_string(userOutput) +
-                (loss ? " ('" + names[*loss].str() + "')" : "") + ", is " + found +
+                (loss ? " ('" + names[*loss] + "')" : "") + ", is " + found +
                 "; it must be a floating-point scalar. The model's forward must return its loss; "
                 "choose another output with --set loss=INDEX or a key. " +
                 describeOutputs(program));

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twins import ROWS, WIDTH, Branches, Encoder, Head, PartlyFrozen, batch, check_close, check_gradients, check_same, twins
+from twins import ROWS, WIDTH, Apart, Branches, Encoder, Head, PartlyFrozen, batch, check_close, check_gradients, check_same, twins
 
 Program = Callable[[Sequence[nn.Module]], list[Tensor]]
 PROGRAMS: dict[str, tuple[tuple[type[nn.Module], ...], Program]] = {}
@@ -210,6 +210,17 @@ def grad_of_an_input(models: Sequence[nn.Module]) -> list[Tensor]:
     (gradient,) = torch.autograd.grad(models[0](x).square().sum(), x)
     assert all(p.grad is None for p in models[0].parameters()) and x.grad is None
     return [gradient]
+
+
+@program(Apart)
+def outputs_of_inputs_alone(models: Sequence[nn.Module]) -> list[Tensor]:
+    x = batch(0)[0].requires_grad_()
+    doubled, first, second = models[0](x)
+    loss = doubled.sum() + first.sum() + 2 * second.square().sum()
+    found = torch.autograd.grad(loss, list(models[0].parameters()), retain_graph=True)
+    loss.backward()
+    models[0](batch(1)[0])[1].sum().backward()
+    return [doubled, first, second, x.grad, *found]
 
 
 @program(Head)

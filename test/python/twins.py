@@ -66,6 +66,18 @@ class PartlyFrozen(nn.Module):
         return self.base(x) + self.delta(x)
 
 
+class Apart(nn.Module):
+    """Returns what depends on the input alone, and one value twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y = torch.tanh(self.inner(x))
+        return x * 2, y, y
+
+
 def batch(k: int, rows: int = ROWS) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1000 + k)
     return torch.randn(rows, WIDTH, generator=generator), torch.randint(0, CLASSES, (rows,), generator=generator)
@@ -77,6 +89,7 @@ EXAMPLES: dict[type[nn.Module], Callable[[], tuple[Tensor, ...]]] = {
     Head: lambda: (torch.zeros(ROWS, WIDTH), batch(0)[1]),
     Branches: lambda: batch(0),
     PartlyFrozen: lambda: batch(0)[:1],
+    Apart: lambda: batch(0)[:1],
 }
 
 
