@@ -3,7 +3,7 @@
 // In:  train programs whose values have layouts (passes/schedule).
 // Out: buffers with arenas and offsets (passes/allocate), written to a plan (passes/emit).
 //
-//   exec.arena @static class(static) space(device)
+//   exec.arena @params class(static) space(device)
 //   exec.static @params.0 bytes 512 category(params)
 //   exec.bind @"fc.weight" at @params.0[0] : memref<4x8xf32>
 //   exec.program @update update inputs [] outputs [] {
