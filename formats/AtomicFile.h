@@ -9,11 +9,13 @@
 
 namespace regimen {
 
-/// Writes to a temporary file beside `path`; commit() makes it durable and renames it into place.
-/// Without a commit the destructor removes it and whatever was at `path` stays. Every failed or
-/// short write throws Error.
+/// Writes to a file without a name in the folder of `path`; commit() makes it durable and renames
+/// it into place. Without a commit it is gone and whatever was at `path` stays, also when the
+/// process is killed (where a file system has no unnamed files, a temporary file beside `path`
+/// stays then). Every failed or short write throws Error.
 class AtomicFile {
 public:
+  /// Throws Error where `path` is no place for a file: a folder, a device, a pipe.
   explicit AtomicFile(std::filesystem::path path);
   AtomicFile(const AtomicFile &) = delete;
   AtomicFile &operator=(const AtomicFile &) = delete;
@@ -26,9 +28,15 @@ public:
   /// fsync, rename, fsync of the folder. Throws and leaves `path` as it was when any of them fails.
   void commit();
 
+  /// Throws what the constructor would, for who writes later and wants to know now.
+  static void check(const std::filesystem::path &path) { AtomicFile probe(path); }
+
 private:
+  std::filesystem::path folder() const;
+  void giveName();
+
   std::filesystem::path path;
-  std::filesystem::path temporary;
+  std::filesystem::path temporary; // empty: the file has no name
   uint64_t end = 0;
   int fd = -1;
 };

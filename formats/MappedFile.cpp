@@ -17,7 +17,8 @@ static Error systemError(const std::filesystem::path &path, const char *what) {
 }
 
 MappedFile MappedFile::open(const std::filesystem::path &path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without waiting: opening a pipe would block until somebody writes into it.
+  int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0)
     throw systemError(path, "open");
   struct stat status;

@@ -6,7 +6,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <iterator>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace regimen;
 using namespace regimen::samples;
@@ -29,13 +32,47 @@ TEST(AtomicFile, AppearsOnlyWhenCommitted) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path), {}), 1);
 }
 
+TEST(AtomicFile, HasNoNameBeforeItIsWhole) {
+  TemporaryFolder folder;
+  int fd = ::open(folder.path.c_str(), O_TMPFILE | O_WRONLY, 0600);
+  if (fd < 0)
+    GTEST_SKIP() << folder.path << " is on a file system without unnamed files";
+  ::close(fd);
+  AtomicFile file(folder / "f");
+  file.write(toBytes("half"));
+  // A process that is killed now leaves nothing.
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path));
+}
+
 TEST(AtomicFile, FailsWhereItCannotWrite) {
   EXPECT_THROW(AtomicFile("/nonexistent/folder/file"), Error);
+  EXPECT_THROW(AtomicFile(""), Error);
   TemporaryFolder folder;
+  writeFile(folder / "file", {});
+  EXPECT_THROW(AtomicFile(folder / "file" / "below"), Error);
   std::filesystem::create_directory(folder / "taken");
-  writeFile((folder / "taken") / "child", {});
-  AtomicFile file(folder / "taken");
-  EXPECT_THROW(file.commit(), Error);
+  EXPECT_THROW(AtomicFile(folder / "taken"), Error);
+  EXPECT_THROW(AtomicFile(folder / "taken/"), Error);
+}
+
+TEST(AtomicFile, ReplacesNoPipesAndDevices) {
+  TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("pipe", folder / "link");
+  EXPECT_THROW(AtomicFile(folder / "pipe"), Error);
+  EXPECT_THROW(AtomicFile(folder / "link"), Error);
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
+}
+
+TEST(AtomicFile, WritesWhereALinkLeads) {
+  TemporaryFolder folder;
+  writeFile(folder / "f", toBytes("old"));
+  std::filesystem::create_symlink("f", folder / "link");
+  AtomicFile file(folder / "link");
+  file.write(toBytes("new"));
+  file.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(toText(readFile(folder / "f")), "new");
 }
 
 TEST(MappedFile, MapsEmptyFiles) {
@@ -43,6 +80,12 @@ TEST(MappedFile, MapsEmptyFiles) {
   writeFile(folder / "empty", {});
   EXPECT_TRUE(MappedFile::open(folder / "empty").bytes().empty());
   EXPECT_THROW(MappedFile::open("/dev/null"), Error);
+}
+
+TEST(MappedFile, DoesNotWaitForAPipesWriter) {
+  TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_THROW(MappedFile::open(folder / "pipe"), Error);
 }
 
 TEST(Digest, IsSha256) {
