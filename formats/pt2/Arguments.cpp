@@ -209,6 +209,9 @@ TensorMeta regimen::pt2::toTensorMeta(const Json &value) {
   TensorMeta meta;
   meta.dtype = toDType(get(value, "dtype"));
   meta.sizes = toSizes(get(value, "sizes"));
+  for (const Expr &size : meta.sizes)
+    if (size.isConstant() && size.constant() < 0)
+      throw Error("a size is " + size.str());
   meta.requiresGrad = boolOr(value, "requires_grad", false);
   if (const Json *device = find(value, "device"))
     meta.device = toDevice(*device);

@@ -11,6 +11,8 @@ using namespace regimen;
 using namespace regimen::pt2;
 
 static constexpr int64_t kSchemaMajor = 8;
+/// Of extra/regimen.json, as regimen.export writes it.
+static constexpr int64_t kMarkVersion = 1;
 
 static Json parseJson(const Archive &archive, const std::string &entry) {
   try {
@@ -297,8 +299,15 @@ ExportedProgram ExportedProgram::load(const Archive &archive, const std::string 
     if (group.size() > 1)
       program.ties.push_back(std::move(group));
 
-  if (archive.contains("extra/regimen.json"))
+  if (archive.contains("extra/regimen.json")) {
     program.marks = std::make_shared<const Json>(parseJson(archive, "extra/regimen.json"));
+    const Json *version = find(*program.marks, "version");
+    if (!version || *version != kMarkVersion)
+      throw Error("'" + archive.name() + "', extra/regimen.json: version " +
+                  (version ? version->dump() : "missing") + ", this program reads " +
+                  std::to_string(kMarkVersion) +
+                  "; export the model again with the regimen.export that came with this program");
+  }
   return program;
 }
 

@@ -173,6 +173,9 @@ TEST(ExportedProgram, NamesWhatIsWrong) {
   expect(R"({"buffer_mutation")", R"({"new_mutation")", "unknown kind 'new_mutation'");
   expect(R"("strides": [{"as_int": 3}, {"as_int": 1}])",
          R"("strides": [{"as_int": 9}, {"as_int": 1}])", "reach behind the end");
+  expect(R"(}}, {"as_int": 3}])", R"(}}, {"as_int": -3}])", "tensor 'x': a size is -3");
+  expect(R"({"version": 1})", R"({"version": 2})", "extra/regimen.json: version 2");
+  expect(R"({"version": 1})", "[]", "extra/regimen.json: version missing");
   expect(R"("path_name": "weight_1")", R"("path_name": "weight_7")", "no entry");
   expect(R"("dtype": 7)", R"("dtype": 99)", "unknown scalar type 99");
   expect(R"("schema_version")", R"("schema)", "not JSON");
