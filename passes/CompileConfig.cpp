@@ -2,10 +2,10 @@
 #include "passes/CompileConfig.h"
 
 #include "formats/Error.h"
+#include "formats/MappedFile.h"
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <limits>
 #include <map>
@@ -368,14 +368,9 @@ void CompileConfig::mergeText(std::string_view text) {
 }
 
 void CompileConfig::mergeFile(const std::string &path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(kMostBytes + 1, '\0');
-  if (!stream ||
-      (!stream.read(text.data(), static_cast<std::streamsize>(text.size())) && stream.bad()))
-    throw Error("cannot read the configuration file " + path);
-  text.resize(static_cast<size_t>(stream.gcount()));
+  MappedFile file = MappedFile::open(path);
   try {
-    mergeText(text);
+    mergeText({reinterpret_cast<const char *>(file.bytes().data()), file.bytes().size()});
   } catch (const Error &error) {
     throw Error(path + ": " + error.what());
   }
@@ -399,6 +394,15 @@ void CompileConfig::setAssignment(std::string_view assignment) {
 void CompileConfig::validate() const {
   if (optimizer.nesterov && !(optimizer.type == "sgd" && optimizer.momentum > 0))
     throw Error("optimizer.nesterov needs optimizer.type=sgd and optimizer.momentum above 0");
+  // A value that the optimizer does not read would be lost in silence.
+  for (const auto &[key, type] :
+       {std::pair{"optimizer.betas", "adamw"}, std::pair{"optimizer.eps", "adamw"},
+        std::pair{"optimizer.momentum", "sgd"}})
+    for (const auto &[name, value] : assigned)
+      if (name == key && optimizer.type != "none" && optimizer.type != type &&
+          json::parse(value) != keyTable().at(key).defaultValue)
+        throw Error(std::string(key) + " is of optimizer.type=" + type +
+                    "; this configuration has " + optimizer.type);
   if (optimizer.type == "none" && driver != Driver::Python)
     throw Error("optimizer.type=none needs driver=python: regimen-run has nothing to do without an "
                 "optimizer");

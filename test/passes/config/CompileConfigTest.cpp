@@ -95,15 +95,29 @@ TEST(CompileConfig, WholeConfigurationIsChecked) {
   EXPECT_NE(errorOf([&] { config.validate(); }), "");
 }
 
+TEST(CompileConfig, ValuesOfAnotherOptimizerAreRefused) {
+  CompileConfig config;
+  config.set("optimizer.momentum", 0.9);
+  EXPECT_EQ(errorOf([&] { config.validate(); }),
+            "optimizer.momentum is of optimizer.type=sgd; this configuration has adamw");
+  config.set("optimizer.type", "sgd");
+  EXPECT_EQ(errorOf([&] { config.validate(); }), "");
+  config.set("optimizer.betas", json{0.9, 0.999}); // the default says nothing
+  EXPECT_EQ(errorOf([&] { config.validate(); }), "");
+  config.set("optimizer.betas", json{0.9, 0.95});
+  EXPECT_EQ(errorOf([&] { config.validate(); }),
+            "optimizer.betas is of optimizer.type=adamw; this configuration has sgd");
+}
+
 TEST(CompileConfig, FileErrorsNameTheFile) {
   std::string path = testing::TempDir() + "broken.json";
   std::ofstream(path) << "{\"accumulate\": ";
   CompileConfig config;
   EXPECT_EQ(errorOf([&] { config.mergeFile(path); }).find(path), 0u);
   EXPECT_EQ(errorOf([&] { config.mergeFile("/nonexistent.json"); }),
-            "cannot read the configuration file /nonexistent.json");
+            "'/nonexistent.json': cannot open: No such file or directory");
   EXPECT_EQ(errorOf([&] { config.mergeFile(testing::TempDir()); }),
-            "cannot read the configuration file " + testing::TempDir());
+            "'" + testing::TempDir() + "': not a regular file");
 }
 
 TEST(CompileConfig, RefusesWhatIsNoConfiguration) {
