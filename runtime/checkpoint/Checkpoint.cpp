@@ -2,7 +2,9 @@
 #include "runtime/checkpoint/Checkpoint.h"
 
 #include "formats/AtomicFile.h"
+#include "formats/Digest.h"
 #include "formats/Error.h"
+#include "formats/MappedFile.h"
 #include "formats/safetensors/Safetensors.h"
 #include "runtime/checkpoint/Weights.h"
 #include "runtime/data/Types.h"
@@ -24,7 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 1;
+/// 2: with the digests of the files.
+constexpr int kFormat = 2;
 constexpr const char *kTrainingFile = "training.json";
 constexpr const char *kIndexFile = "model.safetensors.index.json";
 constexpr const char *kModelFile = "model.safetensors";
@@ -148,6 +151,37 @@ void dropStaleLinks(const fs::path &folder, const std::vector<std::string> &name
     fs::remove(path);
 }
 
+/// SHA-256 of each file of a folder, by name.
+json digests(const fs::path &folder) {
+  json all = json::object();
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder))
+    all[entry.path().filename().string()] = sha256(MappedFile::open(entry.path()).bytes());
+  return all;
+}
+
+[[noreturn]] void failDamaged(const fs::path &file, const std::string &why) {
+  throw Error(file.string() + " is damaged (" + why + "); resume from another checkpoint");
+}
+
+/// Throws Error where a file of a checkpoint is not what was saved: states of bits that flipped
+/// would train on in silence.
+void checkDigests(const fs::path &folder, const json &expected) {
+  for (const auto &[name, digest] : expected.items()) {
+    fs::path path = folder / fs::path(name).filename();
+    if (sha256(MappedFile::open(path).bytes()) != digest.get<std::string>())
+      failDamaged(path, "it differs from what was saved");
+  }
+}
+
+/// A count in a checkpoint's description.
+uint64_t countAt(const json &meta, const char *key, const fs::path &file) {
+  const json &value = meta.at(key);
+  // Half the range leaves room to the sums that are made of it.
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t(INT64_MAX))
+    failDamaged(file, std::string(key) + " is " + value.dump());
+  return value.get<uint64_t>();
+}
+
 /// A folder that is removed unless kept.
 class TemporaryFolder {
 public:
@@ -243,6 +277,7 @@ void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingSt
               {"blocks", state.blocks},
               {"seed", state.seed},
               {"shuffle", state.shuffle},
+              {"digests", digests(temporary.path)},
               {"optimizer_files", {"optimizer-00001-of-00001.safetensors"}}};
     writeText(temporary.path / kTrainingFile, meta.dump(1) + "\n");
     temporary.moveTo(folder / step);
@@ -259,24 +294,27 @@ void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingSt
 
 TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
   fs::path checkpoint = newestCheckpoint(folder);
-  json meta = readJson(checkpoint / kTrainingFile);
+  fs::path description = checkpoint / kTrainingFile;
+  json meta = readJson(description);
   const plan::fb::PlanT &plan = executor.plan();
   TrainingState state;
   std::vector<std::string> optimizerFiles;
   try {
     if (meta.at("format").get<int>() != kFormat)
-      throw Error(checkpoint.string() +
-                  " is of a format that this version does not read; update Regimen");
+      throw Error(checkpoint.string() + " is of format " + meta.at("format").dump() +
+                  ", this version reads format " + std::to_string(kFormat) +
+                  "; resume it with the Regimen that wrote it, or start from its weights with "
+                  "--weights");
     if (std::string optimizer = meta.at("optimizer"); optimizer != plan.training->optimizer)
       throw Error("checkpoint " + checkpoint.string() + " was trained with " + optimizer +
                   ", the plan uses " + plan.training->optimizer +
                   "; start from its weights with --weights instead");
-    state = {meta.at("step"), meta.at("updates"), meta.at("blocks"), meta.at("seed"),
-             meta.at("shuffle")};
+    state = {countAt(meta, "step", description), countAt(meta, "updates", description),
+             countAt(meta, "blocks", description), meta.at("seed"), meta.at("shuffle")};
     optimizerFiles = meta.at("optimizer_files").get<std::vector<std::string>>();
+    checkDigests(checkpoint, meta.at("digests"));
   } catch (const json::exception &error) {
-    throw Error((checkpoint / kTrainingFile).string() + " is damaged (" + error.what() +
-                "); resume from another checkpoint");
+    failDamaged(description, error.what());
   }
   fs::path index = checkpoint / kIndexFile;
   setAll(executor, modelTensors(plan), fs::exists(index) ? checkpoint : checkpoint / kModelFile);

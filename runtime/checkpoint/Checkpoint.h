@@ -6,7 +6,7 @@
 //                                          model-0000i-of-0000n.safetensors and
 //                                          model.safetensors.index.json
 //   optimizer-0000r-of-0000n.safetensors   optimizer states of rank r as "slot/FQN"
-//   training.json                          step, updates, blocks consumed, seed
+//   training.json                          step, updates, blocks consumed, seed, the files' digests
 // A folder appears under this name only when it is complete. Then links beside it,
 // DIR/model.safetensors first, are turned to its model files.
 //

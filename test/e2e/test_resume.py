@@ -112,8 +112,8 @@ def test_damaged_checkpoints_are_refused(tools, tmp_path, damage):
         else:
             target.unlink()
         result = tools.call("regimen-run", plan, "--data", data, "--steps", 4, "--resume", copy)
-        if damage == "flip" and result.code == 0:
-            continue  # a changed digit of a stored tensor is still a tensor
+        if damage == "flip" and result.code == 0 and file.name == "training.json":
+            continue  # a changed digit of the seed is still a seed
         assert result.code == 1 and result.err.strip() and "terminate" not in result.err, (file, result.code, result.err[-500:])
 
 

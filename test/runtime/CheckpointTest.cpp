@@ -7,6 +7,7 @@
 
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <fstream>
@@ -183,10 +184,53 @@ TEST_F(CheckpointTest, BadCheckpointsAreRefused) {
   plan.training->optimizer = "adamw";
   EXPECT_THROW(loadCheckpoint(out, executor), Error);
   plan.training->optimizer = "sgd";
-  std::ofstream(out / "step-1" / "training.json") << "{\"format\": 1";
-  EXPECT_THROW(loadCheckpoint(out, executor), Error);
-  std::ofstream(out / "step-1" / "training.json") << "{\"format\": 1, \"optimizer\": 5}";
-  EXPECT_THROW(loadCheckpoint(out, executor), Error);
+  fs::path description = out / "step-1" / "training.json";
+  nlohmann::json meta = nlohmann::json::parse(std::ifstream(description));
+  auto refuses = [&](const std::string &text, const char *part) {
+    std::ofstream(description) << text;
+    try {
+      loadCheckpoint(out, executor);
+      ADD_FAILURE() << "accepted: " << text;
+    } catch (const Error &error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  };
+  refuses("{\"format\": 2", "damaged");
+  refuses("{\"format\": 2, \"optimizer\": 5}", "damaged");
+  auto with = [&](const char *key, const nlohmann::json &value) {
+    nlohmann::json changed = meta;
+    changed[key] = value;
+    return changed.dump();
+  };
+  refuses(with("format", 1), "format 1");
+  refuses(with("step", -1), "step is -1");
+  refuses(with("blocks", 1.5), "blocks is 1.5");
+  refuses(with("updates", UINT64_MAX), "updates is 18446744073709551615");
+  refuses(with("digests", 3), "damaged");
+  std::ofstream(description) << meta.dump();
+  EXPECT_NO_THROW(loadCheckpoint(out, executor));
+}
+
+TEST_F(CheckpointTest, AFlippedBitOfAStateIsNoticed) {
+  auto source = fresh();
+  prepareSaving(out);
+  TrainingState state;
+  state.step = 1;
+  saveCheckpoint(out, *source, state);
+  Executor executor(plan, *device);
+  for (const char *name : {"model.safetensors", "optimizer-00001-of-00001.safetensors"}) {
+    fs::path path = out / "step-1" / name;
+    auto last = static_cast<std::streamoff>(fs::file_size(path)) - 1;
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(last);
+    auto byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(last);
+    file.put(byte);
+    file.close();
+    EXPECT_THROW(loadCheckpoint(out, executor), Error) << name;
+    saveCheckpoint(out, *source, state);
+    EXPECT_NO_THROW(loadCheckpoint(out, executor));
+  }
 }
 
 TEST_F(CheckpointTest, WeightsComeByAnyNameAndMustFit) {
