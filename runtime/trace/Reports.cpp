@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace regimen::runtime {
 namespace {
@@ -37,16 +38,26 @@ std::string toJson(const StepMetrics &metrics) {
 }
 
 MetricsWriter::MetricsWriter(const std::filesystem::path &path)
-    : path(path.string()), file(std::fopen(path.c_str(), "we")) {
+    : path(path.string()), file(std::fopen(path.c_str(), "ae")) {
   if (!file)
-    throw Error("cannot write metrics to " + this->path + ": " + std::strerror(errno));
+    fail();
+}
+
+void MetricsWriter::begin() {
+  // Pipes and devices have nothing to empty and say EINVAL.
+  if (::ftruncate(fileno(file.get()), 0) != 0 && errno != EINVAL)
+    fail();
+}
+
+void MetricsWriter::fail() const {
+  throw Error("cannot write metrics to '" + path + "': " + std::strerror(errno));
 }
 
 void MetricsWriter::write(const StepMetrics &metrics) {
   std::string line = toJson(metrics) + "\n";
   if (std::fwrite(line.data(), 1, line.size(), file.get()) != line.size() ||
       std::fflush(file.get()) != 0)
-    throw Error("cannot write metrics to " + path + ": " + std::strerror(errno));
+    fail();
 }
 
 std::string memoryReport(const Executor &executor) {

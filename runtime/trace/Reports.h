@@ -30,16 +30,20 @@ struct StepMetrics {
 std::string toJson(const StepMetrics &metrics);
 
 /// Writes metrics line by line, each handed to the system when its step is done. Throws Error on
-/// failure.
+/// failure. Opens the file at once, and leaves what it holds until begin().
 class MetricsWriter {
 public:
   explicit MetricsWriter(const std::filesystem::path &path);
+  /// Empties the file.
+  void begin();
   void write(const StepMetrics &metrics);
 
 private:
   struct Close {
     void operator()(std::FILE *file) const { std::fclose(file); }
   };
+  [[noreturn]] void fail() const;
+
   std::string path;
   std::unique_ptr<std::FILE, Close> file;
 };

@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import random
+import subprocess
 import zipfile
 
 import pytest
@@ -212,6 +214,45 @@ def test_unwritable_outputs(tools, tmp_path, mlp):
     tools.must_fail(*run, "--save", tmp_path / "file" / "below")
     assert (tmp_path / "file").read_text() == "x" and not list(folder.iterdir())
     tools.must_fail(*run, "--metrics", "/dev/full", says=["/dev/full"])
+
+
+def test_the_plan_never_replaces_its_model(tools, tmp_path, mlp):
+    content = mlp[0].read_bytes()
+    tools.must_fail("regimen-compile", mlp[0], "-o", mlp[0], says=["MODEL.pt2"])
+    (tmp_path / "link.pt2").symlink_to(mlp[0])
+    tools.must_fail("regimen-compile", mlp[0], "-o", tmp_path / "link.pt2", says=["MODEL.pt2"])
+    config = tmp_path / "c.json"
+    config.write_text("{}")
+    tools.must_fail("regimen-compile", mlp[0], "-o", config, "--config", config, says=["--config"])
+    assert mlp[0].read_bytes() == content and config.read_text() == "{}"
+
+
+def test_pipes_are_refused(tools, tmp_path, mlp):
+    """Nobody writes into it: a tool that opened it would wait for ever."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for command in (
+        ("regimen-compile", pipe, "-o", tmp_path / "x.plan"),
+        ("regimen-compile", mlp[0], "-o", tmp_path / "x.plan", "--config", pipe),
+        ("regimen-compile", mlp[0], "-o", pipe),
+        ("regimen-plan", "check", pipe),
+        ("regimen-run", mlp[1], "--data", pipe),
+        ("regimen-run", mlp[1], "--data", mlp[2], "--weights", pipe),
+        ("regimen-run", mlp[1], "--data", mlp[2], "--trace", pipe),
+    ):
+        check_refusal(tools.call(*command, timeout=20), says=["pipe"])
+    assert pipe.is_fifo()
+
+
+def test_limits_of_the_system_are_messages(tools, tmp_path, mlp):
+    def limited(script):
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path)
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    check_refusal(limited(f"ulimit -f 2; {tools.bin}/regimen-compile {mlp[0]} -o x.plan"), says=["x.plan", "too large"])
+    assert not list(tmp_path.iterdir())
+    check_refusal(limited(f"{tools.bin}/regimen-compile {mlp[0]} --compile-to=autodiff >/dev/full"), says=["standard output"])
+    check_refusal(limited(f"{tools.bin}/regimen-plan show {mlp[1]} >/dev/full"), says=["standard output"])
 
 
 def test_options_out_of_range(tools, mlp):

@@ -51,6 +51,16 @@ TEST(Metrics, AnUnwritableFileIsAnError) {
   EXPECT_THROW(MetricsWriter("/nowhere/metrics.jsonl"), Error);
 }
 
+TEST(Metrics, AFormerFileStaysUntilTheRunBegins) {
+  TemporaryFolder folder;
+  std::filesystem::path path = folder.path / "m.jsonl";
+  std::ofstream(path) << "of a former run\n";
+  MetricsWriter writer(path);
+  EXPECT_GT(std::filesystem::file_size(path), 0u);
+  writer.begin();
+  EXPECT_EQ(std::filesystem::file_size(path), 0u);
+}
+
 TEST(Schedule, FollowsTheFormulas) {
   fb::TrainingT training;
   training.warmup_steps = 3;

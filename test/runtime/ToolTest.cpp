@@ -103,6 +103,61 @@ TEST_F(ToolTest, HelpHasExamplesAndUsageErrorsAreTwo) {
   EXPECT_EQ(run("--steps -3").exitCode, 2);
   EXPECT_EQ(run("--seed -1").exitCode, 2);
   EXPECT_EQ(run("--save-every 3").exitCode, 2);
+  EXPECT_EQ(run("--labels same").exitCode, 2) << "no tokens to make labels of";
+  EXPECT_EQ(run("--token-bits 16").exitCode, 2);
+  EXPECT_EQ(run("--resume out").exitCode, 2) << "weights and a checkpoint";
+  EXPECT_EQ(run("--timeout nan").exitCode, 2);
+  expectFailure(run("--steps 99999999999999999999999"), 2, "is not a whole number");
+  expectFailure(run("--nan 0"), 2, "'0' is none of ignore, skip, stop");
+}
+
+TEST_F(ToolTest, OutputsAreTriedBeforeTheFirstStep) {
+  fs::create_directory(folder.path / "taken");
+  for (const char *option : {"--dump-grads", "--trace", "--memory-report"})
+    for (const char *path : {"taken", "absent/file", "data.safetensors/below"}) {
+      Result result = run("--steps 2 --metrics m.jsonl " + std::string(option) + " " + path);
+      expectFailure(result, 1, path);
+      EXPECT_EQ(metrics("m.jsonl").size(), 0u) << option << " " << path;
+    }
+}
+
+TEST_F(ToolTest, OutputsReplaceNeitherInputsNorEachOther) {
+  auto size = [&](const char *name) { return fs::file_size(folder.path / name); };
+  uintmax_t plan = size("toy.plan"), data = size("data.safetensors"),
+            weights = size("w.safetensors");
+  expectFailure(run("--metrics toy.plan"), 1,
+                "--metrics toy.plan is the same file as that of PLAN");
+  expectFailure(run("--dump-grads ./data.safetensors"), 1, "same file as that of --data");
+  fs::create_symlink("w.safetensors", folder.path / "link");
+  expectFailure(run("--trace link"), 1, "same file as that of --weights");
+  expectFailure(run("--trace new --memory-report ./new"), 1, "same file as that of --trace");
+  EXPECT_EQ(size("toy.plan"), plan);
+  EXPECT_EQ(size("data.safetensors"), data);
+  EXPECT_EQ(size("w.safetensors"), weights);
+}
+
+TEST_F(ToolTest, ARunThatDoesNotBeginLeavesTheMetricsOfTheFormer) {
+  EXPECT_EQ(run("--steps 2 --metrics m.jsonl").exitCode, 0);
+  expectFailure(bare("toy.plan --data none --metrics m.jsonl"), 1, "none");
+  EXPECT_EQ(metrics("m.jsonl").size(), 2u);
+}
+
+TEST_F(ToolTest, ClosedStreamsChangeNoResult) {
+  // What is opened first would take their numbers: an arena, and what is printed would go into it.
+  EXPECT_EQ(run("--steps 4 --metrics want.jsonl").exitCode, 0);
+  EXPECT_EQ(run("--steps 4 --metrics got.jsonl <&- >&- 2>&-").exitCode, 0);
+  std::vector<nlohmann::json> want = metrics("want.jsonl"), got = metrics("got.jsonl");
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < want.size(); ++i)
+    EXPECT_EQ(got[i]["loss"], want[i]["loss"]);
+  EXPECT_EQ(run("--steps 4 >/dev/full").exitCode, 0);
+  EXPECT_EQ(bare("none.plan --data data.safetensors 2>/dev/full").exitCode, 1);
+}
+
+TEST_F(ToolTest, AResumedRunThatIsDoneSaysSo) {
+  EXPECT_EQ(run("--steps 3 --save out").exitCode, 0);
+  expectFailure(bare("toy.plan --data data.safetensors --steps 3 --resume out"), 0,
+                "the checkpoint is at step 3, so no step is left");
 }
 
 TEST_F(ToolTest, WhatCannotBeDoneIsOneMessage) {
@@ -116,7 +171,7 @@ TEST_F(ToolTest, WhatCannotBeDoneIsOneMessage) {
   expectFailure(run("--threads 2"), 1, "target.threads=1");
   expectFailure(run("--metrics /nowhere/m.jsonl"), 1, "/nowhere/m.jsonl");
   expectFailure(run("--save /proc/nowhere"), 1, "/proc/nowhere");
-  expectFailure(run("--resume ."), 1, "no checkpoint");
+  expectFailure(bare("toy.plan --data data.safetensors --resume ."), 1, "no checkpoint");
   expectFailure(shell("cd " + folder.path.string() +
                       " && WORLD_SIZE=4 RANK=1 " REGIMEN_RUN
                       " toy.plan --data data.safetensors --weights w.safetensors"),
@@ -146,6 +201,21 @@ TEST_F(ToolTest, CtrlCEndsCleanlyAndSaves) {
   EXPECT_EQ(result.exitCode, 0) << result.text;
   EXPECT_NE(result.text.find("interrupted after step"), std::string::npos) << result.text;
   EXPECT_TRUE(fs::exists(folder.path / "out/model.safetensors"));
+}
+
+TEST_F(ToolTest, ASecondCtrlCEndsAtOnceAndLeavesNothingHalfDone) {
+  std::string command =
+      "cd " + folder.path.string() +
+      "; mkdir all; env --default-signal=INT " REGIMEN_RUN
+      " toy.plan --data data.safetensors --weights w.safetensors --steps 100000000 --save all/out "
+      "--metrics all/m --trace all/t --memory-report all/r & pid=$!; for i in $(seq 200); do "
+      "[ -s all/m ] && break; sleep 0.05; done; kill -STOP $pid; kill -INT $pid; kill -TERM $pid; "
+      "kill -CONT $pid; wait $pid";
+  Result result = shell("bash -c '" + command + "'");
+  EXPECT_EQ(result.exitCode, 130) << result.text;
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder.path / "all"))
+    EXPECT_TRUE(entry.path().filename() == "m" || entry.path().filename() == "out") << entry.path();
+  EXPECT_TRUE(fs::is_empty(folder.path / "all/out"));
 }
 
 } // namespace

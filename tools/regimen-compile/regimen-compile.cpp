@@ -1,4 +1,5 @@
 //===- regimen-compile.cpp - An exported graph to a training plan ---------===//
+#include "formats/AtomicFile.h"
 #include "formats/Error.h"
 #include "formats/plan/Plan.h"
 #include "formats/pt2/ExportedProgram.h"
@@ -6,12 +7,14 @@
 #include "passes/Pipelines.h"
 #include "passes/emit/EmitPlan.h"
 #include "passes/import/ImportPt2.h"
+#include "tools/common/Startup.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/Support/raw_ostream.h"
 #include <CLI/CLI.hpp>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
@@ -93,6 +96,15 @@ bool compile(const Options &options) {
   Stage last = parseStage(options.compileTo);
   if (last == Stage::Emit && options.output.empty())
     throw Error("no output: give -o OUT.plan, or --compile-to=STAGE to print a stage's IR");
+  auto given = [](const std::string &path) {
+    return path.empty() ? std::nullopt : std::optional(path);
+  };
+  tools::refuseOverwriting(
+      std::array{tools::NamedFile{"MODEL.pt2", given(options.model)},
+                 tools::NamedFile{"--config", given(options.config)}},
+      std::array{tools::NamedFile{"-o", given(last == Stage::Emit ? options.output : "")}});
+  if (last == Stage::Emit)
+    AtomicFile::check(options.output); // before the work, not after
   CompileConfig config;
   if (!options.config.empty())
     config.mergeFile(options.config);
@@ -137,6 +149,11 @@ bool compile(const Options &options) {
     flags.elideLargeElementsAttrs(16);
     module->print(llvm::outs(), flags);
     llvm::outs() << "\n";
+    llvm::outs().flush();
+    if (std::error_code error = llvm::outs().error()) {
+      llvm::outs().clear_error();
+      throw Error("cannot write to standard output: " + error.message());
+    }
     return !diagnostics.sawError();
   }
 
@@ -151,18 +168,22 @@ bool compile(const Options &options) {
   for (const auto &emitted : plan.programs)
     instructions += emitted->instructions.size();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  fmt::print("{}: {} parameters, {} programs, {} instructions, peak {:.2f} MiB ({:.3f}x the lower "
-             "bound), {:.2f} s\n",
-             options.output, plan.parameters.size(), plan.programs.size(), instructions,
-             memory.predictedPeak / 1048576.0,
-             memory.lowerBound ? double(memory.predictedPeak) / double(memory.lowerBound) : 1.0,
-             seconds.count());
+  std::string summary = fmt::format(
+      "{}: {} parameters, {} programs, {} instructions, peak {:.2f} MiB ({:.3f}x the lower "
+      "bound), {:.2f} s\n",
+      options.output, plan.parameters.size(), plan.programs.size(), instructions,
+      memory.predictedPeak / 1048576.0,
+      memory.lowerBound ? double(memory.predictedPeak) / double(memory.lowerBound) : 1.0,
+      seconds.count());
+  // The plan is written; that nobody can read this line does not change it.
+  std::fputs(summary.c_str(), stdout);
   return true;
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
+  tools::prepareProcess();
   CLI::App app{"Compiles an exported PyTorch graph (.pt2) into a training plan."};
   app.footer(footer);
   Options options;

@@ -3,6 +3,7 @@
 #include "formats/Error.h"
 #include "formats/MappedFile.h"
 #include "formats/plan/Plan.h"
+#include "tools/common/Startup.h"
 #include "tools/regimen-plan/MemoryText.h"
 
 #include <CLI/CLI.hpp>
@@ -50,6 +51,7 @@ static bool check(const std::string &path, bool json) {
 }
 
 int main(int argc, char **argv) {
+  tools::prepareProcess();
   CLI::App app("Look at a training plan that regimen-compile wrote.", "regimen-plan");
   app.footer(kExamples);
   app.require_subcommand(1);
@@ -88,7 +90,7 @@ int main(int argc, char **argv) {
       throw Error("this version cannot do '" + app.get_subcommands().front()->get_name() +
                   "' yet; it has show, check and memory");
   } catch (const std::exception &error) {
-    std::fprintf(stderr, "regimen-plan: %s\n", error.what());
+    tools::printError("regimen-plan", error.what());
     return 1;
   }
   return 0;

@@ -54,18 +54,20 @@ void Progress::show(const StepMetrics &metrics) {
                   duration(static_cast<double>(lastStep - metrics.step) / rate),
                   metrics.skipped ? "  (skipped)" : "");
   if (!terminal) {
-    fmt::print("{}\n", text);
+    text += '\n';
   } else {
     uint64_t cells = kCells * metrics.step / std::max<uint64_t>(lastStep, 1);
-    fmt::print("\r\x1b[K[{:=<{}}{: <{}}] {}", "", cells, "", kCells - cells, text);
+    text = fmt::format("\r\x1b[K[{:=<{}}{: <{}}] {}", "", cells, "", kCells - cells, text);
     open = true;
   }
+  // A training goes on when nobody can read how far it is.
+  std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
 }
 
 void Progress::finish() {
   if (open)
-    fmt::print("\n");
+    std::fputs("\n", stdout);
   open = false;
   std::fflush(stdout);
 }

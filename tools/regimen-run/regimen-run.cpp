@@ -1,20 +1,27 @@
 //===- regimen-run.cpp - Trains a plan ------------------------------------===//
 #include "Progress.h"
+#include "formats/AtomicFile.h"
 #include "formats/Error.h"
 #include "runtime/Trainer.h"
 #include "runtime/checkpoint/Weights.h"
 #include "runtime/kernels/PlannedAllocator.h"
 #include "runtime/trace/Tracer.h"
+#include "tools/common/Startup.h"
 
 #include <CLI/CLI.hpp>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
+#include <charconv>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <new>
+#include <unistd.h>
 
 using namespace regimen;
 using namespace regimen::runtime;
@@ -46,56 +53,97 @@ constexpr const char *kExamples = R"(Examples:
 --steps counts from the beginning of training, so a resumed run ends where an unbroken one does.
 Exit code: 0 done or ended by Ctrl-C, 1 an error, 2 wrong usage.)";
 
+/// A whole number in `text`, all of it; CLI11 itself turns what is too large into the largest.
+CLI::Validator count(uint64_t least) {
+  auto check = [least](const std::string &text) -> std::string {
+    uint64_t value = 0;
+    const char *end = text.data() + text.size();
+    auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && stop == end && value >= least)
+      return "";
+    return "'" + text + "' is not a whole number of at least " + std::to_string(least);
+  };
+  return {check, "N"};
+}
+
+CLI::Validator seconds() {
+  auto check = [](const std::string &text) -> std::string {
+    char *stop = nullptr;
+    double value = std::strtod(text.c_str(), &stop);
+    return *stop == '\0' && std::isfinite(value) && value > 0
+               ? ""
+               : "'" + text + "' is not a number of seconds above 0";
+  };
+  return {check, "SECONDS"};
+}
+
+/// One of several words, which stand for the values of an enumeration.
+template <typename Value> CLI::Validator choice(const std::map<std::string, Value> &values) {
+  auto replace = [values](std::string &text) -> std::string {
+    std::string words;
+    for (const auto &[word, value] : values) {
+      if (text == word) {
+        text = std::to_string(static_cast<int>(value));
+        return "";
+      }
+      words += (words.empty() ? "" : ", ") + word;
+    }
+    return "'" + text + "' is none of " + words;
+  };
+  return {replace, ""};
+}
+
 void declare(CLI::App &app, Options &o) {
   app.footer(kExamples);
   app.add_option("PLAN", o.plan, "plan file made by regimen-compile")->required();
   auto *source = app.add_option_group("data", "where micro-batches come from (one of these)");
   source->add_option("--data", o.data,
                      "safetensors file; its tensors are named as the model's inputs");
-  source->add_option("--tokens", o.tokens, "headerless stream of uint16 or uint32 tokens");
+  CLI::Option *tokens =
+      source->add_option("--tokens", o.tokens, "headerless stream of uint16 or uint32 tokens");
   source->require_option(1);
   app.add_option("--token-bits", o.tokenBits, "width of the tokens in --tokens; 0 guesses")
       ->check(CLI::IsMember({0, 16, 32}))
+      ->needs(tokens)
       ->capture_default_str();
   app.add_option("--labels", o.labels,
                  "labels from --tokens: 'shifted' by one token, or the 'same' tokens for models "
                  "that shift inside")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Labels>{{"shifted", Labels::Shifted}, {"same", Labels::Same}}))
+      ->transform(choice<Labels>({{"shifted", Labels::Shifted}, {"same", Labels::Same}}))
+      ->needs(tokens)
       ->option_text("shifted|same");
   app.add_flag("--shuffle", o.shuffle, "permute the micro-batches anew in each pass over the data");
   app.add_option("--seed", o.seed, "seed of --shuffle; a resumed run keeps its own unless given")
-      ->check(CLI::NonNegativeNumber);
+      ->check(count(0));
   app.add_option("--weights", o.weights,
                  "initial weights: safetensors file, Hugging Face folder, or .pt2 archive");
   app.add_option("--eval-data", o.evalData, "safetensors file to evaluate on");
   app.add_option("--eval-every", o.evalEvery, "evaluate after every so many steps")
-      ->check(CLI::PositiveNumber);
+      ->check(count(1));
   app.add_option("--steps", o.steps,
                  "train until so many steps are done; else one pass over the data")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--nproc", o.nproc, "local ranks")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->check(count(0));
+  app.add_option("--nproc", o.nproc, "local ranks")->check(count(1))->capture_default_str();
   app.add_option("--threads", o.threads,
                  "threads of a rank, at most the plan's target.threads, which is the default")
-      ->check(CLI::PositiveNumber);
+      ->check(count(1));
   app.add_option("--timeout", o.timeout, "seconds after which a silent peer counts as lost")
-      ->check(CLI::PositiveNumber)
+      ->check(seconds())
       ->capture_default_str();
   app.add_option(
          "--nan", o.nan,
          "when a loss or gradient is not finite: end with an error, leave the update out, or go on")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, NanPolicy>{
-          {"stop", NanPolicy::Stop}, {"skip", NanPolicy::Skip}, {"ignore", NanPolicy::Ignore}}))
+      ->transform(choice<NanPolicy>(
+          {{"stop", NanPolicy::Stop}, {"skip", NanPolicy::Skip}, {"ignore", NanPolicy::Ignore}}))
       ->option_text("stop|skip|ignore");
   app.add_option("--metrics", o.metrics, "write one JSON object a step here");
   app.add_option("--save", o.save,
                  "write checkpoints DIR/step-N and the link DIR/model.safetensors");
   app.add_option("--save-every", o.saveEvery, "save after every so many steps; else at the end")
       ->needs("--save")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--resume", o.resume, "go on from the newest checkpoint in this folder");
+      ->check(count(1));
+  app.add_option("--resume", o.resume, "go on from the newest checkpoint in this folder")
+      ->excludes("--weights");
   app.add_option("--dump-grads", o.dumpGrads,
                  "write the gradients of the run's first step here (safetensors)");
   app.add_option("--trace", o.trace, "write a timeline for chrome://tracing or Perfetto here");
@@ -107,9 +155,11 @@ void declare(CLI::App &app, Options &o) {
 std::atomic<bool> interruptRequested{false};
 
 void onInterrupt(int) {
-  // A second Ctrl-C ends the process at once.
   if (interruptRequested.exchange(true))
     std::_Exit(130);
+  static constexpr char note[] =
+      "\nregimen-run: ending after this step; a second Ctrl-C ends at once, without saving\n";
+  [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, note, sizeof(note) - 1);
 }
 
 void installHandlers() {
@@ -117,8 +167,6 @@ void installHandlers() {
   action.sa_handler = &onInterrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  // A file size limit then shows as a failed write, which is reported.
-  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 uint64_t numberFromEnvironment(const char *name) {
@@ -154,12 +202,34 @@ void refuseWhatIsMissing(const Options &o, const plan::fb::PlanT &plan) {
         *o.threads, plan.target->threads, *o.threads));
 }
 
+/// A warning. What is printed never ends a run: fmt::print would throw where nobody can read it.
+template <typename... Arguments>
+void say(fmt::format_string<Arguments...> text, Arguments &&...arguments) {
+  tools::printError("regimen-run: warning",
+                    fmt::format(text, std::forward<Arguments>(arguments)...).c_str());
+}
+
+/// Tries every output but --metrics and --trace, which are opened now, so that a wrong path costs
+/// nothing.
+void checkOutputs(const Options &o) {
+  tools::refuseOverwriting(
+      std::array<tools::NamedFile, 4>{
+          {{"PLAN", o.plan}, {"--data", o.data}, {"--tokens", o.tokens}, {"--weights", o.weights}}},
+      std::array<tools::NamedFile, 4>{{{"--metrics", o.metrics},
+                                       {"--dump-grads", o.dumpGrads},
+                                       {"--trace", o.trace},
+                                       {"--memory-report", o.memoryReport}}});
+  if (o.save)
+    prepareSaving(*o.save);
+  for (const auto &path : {o.dumpGrads, o.memoryReport})
+    if (path)
+      AtomicFile::check(*path);
+}
+
 int run(const Options &o) {
   const plan::fb::PlanT plan = plan::read(o.plan);
   refuseWhatIsMissing(o, plan);
-  // Every output is opened before the first step, so that a wrong path costs nothing.
-  if (o.save)
-    prepareSaving(*o.save);
+  checkOutputs(o);
   std::optional<MetricsWriter> metrics;
   if (o.metrics)
     metrics.emplace(*o.metrics);
@@ -185,9 +255,7 @@ int run(const Options &o) {
   if (o.resume) {
     state = loadCheckpoint(*o.resume, executor);
     if (o.shuffle != state.shuffle)
-      fmt::print(
-          stderr,
-          "regimen-run: warning: the checkpoint was trained {} --shuffle, this run goes on {}\n",
+      say("the checkpoint was trained {} --shuffle, this run goes on {}",
           state.shuffle ? "with" : "without", o.shuffle ? "with" : "without");
   } else {
     loadWeights(executor, o.plan,
@@ -217,6 +285,11 @@ int run(const Options &o) {
   executor.setTracer(tracer.get());
   trainer.setTracer(tracer.get());
   UnplannedMemory::resetPeak();
+  if (metrics)
+    metrics->begin();
+  if (o.resume && state.step >= trainer.lastStep())
+    say("the checkpoint is at step {}, so no step is left to train; --steps above it goes on",
+        state.step);
   try {
     trainer.train();
   } catch (...) {
@@ -229,10 +302,11 @@ int run(const Options &o) {
   if (o.memoryReport)
     writeReport(*o.memoryReport, memoryReport(executor));
   if (interruptRequested)
-    fmt::print("interrupted after step {}{}\n", trainer.state().step,
-               o.save ? "; saved in " + *o.save : "");
+    std::puts(fmt::format("interrupted after step {}{}", trainer.state().step,
+                          o.save ? "; saved in " + *o.save : "")
+                  .c_str());
   else if (o.save)
-    fmt::print("saved step {} in {}\n", trainer.state().step, *o.save);
+    std::puts(fmt::format("saved step {} in {}", trainer.state().step, *o.save).c_str());
   return 0;
 }
 
@@ -249,12 +323,13 @@ int parseAndRun(int argc, char **argv) {
   installHandlers();
   try {
     return run(options);
-  } catch (const Error &error) {
-    fmt::print(stderr, "regimen-run: {}\n", error.what());
   } catch (const c10::Error &error) {
-    fmt::print(stderr, "regimen-run: PyTorch failed: {}\n", error.what_without_backtrace());
+    tools::printError("regimen-run: PyTorch failed", error.what_without_backtrace());
+  } catch (const std::bad_alloc &) {
+    tools::printError("regimen-run",
+                      "out of memory; regimen-plan memory shows what the plan needs");
   } catch (const std::exception &error) {
-    fmt::print(stderr, "regimen-run: {}\n", error.what());
+    tools::printError("regimen-run", error.what());
   }
   return kFailure;
 }
@@ -262,6 +337,7 @@ int parseAndRun(int argc, char **argv) {
 } // namespace
 
 int main(int argc, char **argv) {
+  tools::prepareProcess();
   int code = parseAndRun(argc, argv);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   // Everything of ours is closed. The destructors of libtorch's tables would take as long as
