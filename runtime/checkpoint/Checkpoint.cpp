@@ -166,9 +166,12 @@ json digests(const fs::path &folder) {
 /// Throws Error where a file of a checkpoint is not what was saved: states of bits that flipped
 /// would train on in silence.
 void checkDigests(const fs::path &folder, const json &expected) {
+  if (!expected.is_object() || expected.contains(""))
+    failDamaged(folder / kTrainingFile, "digests is no object of file names");
   for (const auto &[name, digest] : expected.items()) {
     fs::path path = folder / fs::path(name).filename();
-    if (sha256(MappedFile::open(path).bytes()) != digest.get<std::string>())
+    std::string saved = digest.get<std::string>();
+    if (sha256(MappedFile::open(path).bytes()) != saved)
       failDamaged(path, "it differs from what was saved");
   }
 }
