@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """What the executor costs an instruction, beyond the kernel that it calls.
 
+    ninja -C build bench-small-kernels
     bench/executor_overhead.py [--bin build/bin] [--depth 300] [--steps 400]
 
 A chain of tanh on 16 elements gives a plan whose kernels do next to nothing, so a step is calls. The executor's cost is the
 wall time of a step over its instructions, less the time of the same kernels called from C++ in a loop (at::tanh_out and
-at::tanh_backward_out, measured in the same process environment). The former alone is an upper bound that needs no second
-measurement.
+at::tanh_backward_out, bench/small_kernels.cpp). The former alone is an upper bound that needs no second measurement.
 """
 
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -18,7 +19,6 @@ import tempfile
 
 import torch
 from safetensors.torch import save_file
-from torch.utils.benchmark import Timer
 
 import common
 
@@ -39,15 +39,13 @@ class Chain(torch.nn.Module):
         return h.sum()
 
 
-def kernels_alone() -> float:
+def kernels_alone(folder: pathlib.Path) -> float:
     """Microseconds of a tanh or tanh_backward on 16 elements into a given output, called from C++."""
-    torch.set_num_threads(1)
-    timer = Timer(
-        "at::tanh_out(y, x); at::tanh_backward_out(g, d, y);",
-        setup="at::NoGradGuard guard; auto x = at::full({16}, 0.1), y = at::empty_like(x), d = at::ones_like(x), g = at::empty_like(x);",
-        language="c++",
-    )
-    return timer.blocked_autorange(min_run_time=2).median / 2 * 1e6
+    program = folder / "bench-small-kernels"
+    if not program.exists():
+        raise SystemExit(f"{program} does not exist; build it with: ninja -C {folder.parent} bench-small-kernels")
+    done = subprocess.run([program], capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return float(done.stdout)
 
 
 def main() -> int:
@@ -55,6 +53,7 @@ def main() -> int:
     parser.add_argument("--depth", type=int, default=300)
     parser.add_argument("--steps", type=int, default=400)
     args = parser.parse_args()
+    kernel = kernels_alone(args.bin)
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         save(export(Chain(args.depth), (torch.zeros(16),)), work / "chain.pt2")
@@ -66,7 +65,6 @@ def main() -> int:
         checked = subprocess.run([args.bin / "regimen-plan", "check", work / "chain.plan"], capture_output=True, text=True, check=True)
         instructions = int(checked.stdout.split("programs,")[1].split()[0])
     step = statistics.median(steps[10:]) * 1e3 / instructions
-    kernel = kernels_alone()
     print(common.table(["microseconds an instruction", f"{instructions} instructions"], [
         ["executor and kernel", f"{step:.2f}"],
         ["kernel alone, called from C++", f"{kernel:.2f}"],
