@@ -17,6 +17,8 @@ endif()
 add_library(regimen_torch INTERFACE)
 target_include_directories(regimen_torch SYSTEM INTERFACE
   ${REGIMEN_TORCH_DIR}/include ${REGIMEN_TORCH_DIR}/include/torch/csrc/api/include)
+# The wheel is gcc's; since version 18 clang mangles constrained template parameters as no gcc before 14 does.
+target_compile_options(regimen_torch INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fclang-abi-compat=17>)
 target_link_directories(regimen_torch INTERFACE ${REGIMEN_TORCH_DIR}/lib)
 target_link_libraries(regimen_torch INTERFACE -Wl,--no-as-needed c10 torch_cpu -Wl,--as-needed)
 if(NOT SKBUILD) # what is installed has a path of its own, RegimenInstall.cmake

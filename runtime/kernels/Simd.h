@@ -4,6 +4,12 @@
 
 namespace regimen::runtime {
 
+#ifdef __clang__ // knows no preference of width
+#define REGIMEN_SIMD_WIDE "avx512f,avx512dq,avx512bw"
+#else
+#define REGIMEN_SIMD_WIDE "avx512f,avx512dq,avx512bw,prefer-vector-width=512"
+#endif
+
 /// Calls `Loop::run(args...)`, which must be always_inline, in a version compiled for the machine's
 /// widest vectors. The translation unit is compiled without contraction of products and sums (or
 /// its products are exact), so every version gives the same bits.
@@ -22,8 +28,7 @@ template <typename Loop> struct Simd {
 private:
 #if defined(__x86_64__)
   template <typename... Args>
-  __attribute__((target("avx512f,avx512dq,avx512bw,prefer-vector-width=512"),
-                 noinline)) static auto wide(Args... args) {
+  __attribute__((target(REGIMEN_SIMD_WIDE), noinline)) static auto wide(Args... args) {
     return Loop::run(args...);
   }
   template <typename... Args>
@@ -35,6 +40,7 @@ private:
 
 } // namespace regimen::runtime
 
+#undef REGIMEN_SIMD_WIDE
 #define REGIMEN_SIMD_LOOP __attribute__((always_inline)) static inline
 
 #endif // REGIMEN_RUNTIME_KERNELS_SIMD_H
