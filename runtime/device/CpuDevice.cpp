@@ -200,6 +200,7 @@ private:
 
 class CpuDevice : public Device {
 public:
+  explicit CpuDevice(size_t inlineBytes) : inlineBytes(inlineBytes) {}
   c10::Device torchDevice() const override { return c10::Device(c10::kCPU); }
   std::unique_ptr<Arena> createArena(const std::string &name, size_t bytes) override {
     return std::make_unique<CpuArena>(name, bytes);
@@ -210,12 +211,16 @@ public:
     return std::make_unique<WorkerQueue>(capacity);
   }
   std::unique_ptr<Event> createEvent() override { return std::make_unique<CpuEvent>(); }
+  size_t inlineLoadBytes() const override { return inlineBytes; }
   void copyToDevice(void *destination, const void *source, size_t bytes) override {
     std::memcpy(destination, source, bytes);
   }
   void copyToHost(void *destination, const void *source, size_t bytes) override {
     std::memcpy(destination, source, bytes);
   }
+
+private:
+  size_t inlineBytes;
 };
 
 } // namespace
@@ -226,19 +231,41 @@ static void setReproducible() {
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
-std::unique_ptr<Device> createCpuDevice(unsigned threads) {
+std::unique_ptr<Device> createCpuDevice(unsigned threads, size_t inlineLoadBytes) {
   at::set_num_threads(static_cast<int>(threads));
   setReproducible();
-  return std::make_unique<CpuDevice>();
+  return std::make_unique<CpuDevice>(inlineLoadBytes);
 }
 
-std::unique_ptr<Device> createGuestCpuDevice() { return std::make_unique<CpuDevice>(); }
+std::unique_ptr<Device> createGuestCpuDevice() {
+  return std::make_unique<CpuDevice>(kInlineLoadBytes);
+}
 
-KernelSettings::KernelSettings(unsigned threads)
-    : threads(at::get_num_threads()), deterministic(at::globalContext().deterministicAlgorithms()),
-      warnOnly(at::globalContext().deterministicAlgorithmsWarnOnly()),
-      fill(at::globalContext().deterministicFillUninitializedMemory()) {
-  setReproducible();
+namespace {
+/// What the process had before the first of those who run kernels now.
+struct SavedSettings {
+  std::mutex mutex;
+  size_t holders = 0;
+  bool deterministic = false, warnOnly = false, fill = false;
+};
+} // namespace
+
+static SavedSettings &savedSettings() {
+  static SavedSettings settings;
+  return settings;
+}
+
+KernelSettings::KernelSettings(unsigned threads) : threads(at::get_num_threads()) {
+  SavedSettings &saved = savedSettings();
+  {
+    std::lock_guard lock(saved.mutex);
+    if (saved.holders++ == 0) {
+      saved.deterministic = at::globalContext().deterministicAlgorithms();
+      saved.warnOnly = at::globalContext().deterministicAlgorithmsWarnOnly();
+      saved.fill = at::globalContext().deterministicFillUninitializedMemory();
+      setReproducible();
+    }
+  }
   if (this->threads == static_cast<int>(threads))
     this->threads = 0;
   else
@@ -248,8 +275,12 @@ KernelSettings::KernelSettings(unsigned threads)
 KernelSettings::~KernelSettings() {
   if (threads > 0)
     at::set_num_threads(threads);
-  at::globalContext().setDeterministicAlgorithms(deterministic, warnOnly);
-  at::globalContext().setDeterministicFillUninitializedMemory(fill);
+  SavedSettings &saved = savedSettings();
+  std::lock_guard lock(saved.mutex);
+  if (--saved.holders > 0)
+    return;
+  at::globalContext().setDeterministicAlgorithms(saved.deterministic, saved.warnOnly);
+  at::globalContext().setDeterministicFillUninitializedMemory(saved.fill);
 }
 
 } // namespace regimen::runtime

@@ -65,21 +65,30 @@ public:
   /// A queue that holds up to `capacity` entries between two synchronizations.
   virtual std::unique_ptr<Queue> createQueue(QueueKind kind, size_t capacity) = 0;
   virtual std::unique_ptr<Event> createEvent() = 0;
+  /// A program that loads no more bytes than this does so on the compute queue: handing them to
+  /// another takes longer.
+  virtual size_t inlineLoadBytes() const { return 0; }
   /// Blocking copies between host memory and an arena.
   virtual void copyToDevice(void *destination, const void *source, size_t bytes) = 0;
   virtual void copyToHost(void *destination, const void *source, size_t bytes) = 0;
 };
 
+/// A thread that sleeps takes 5 to 50 us to begin with something, most of it in virtual machines;
+/// copying so much takes less.
+constexpr size_t kInlineLoadBytes = 64 << 10;
+
 /// The host CPU. Kernels run with `threads` threads, counted with the calling one, on the thread
 /// that calls this. Makes the process's settings those of KernelSettings, for good.
-std::unique_ptr<Device> createCpuDevice(unsigned threads);
+std::unique_ptr<Device> createCpuDevice(unsigned threads,
+                                        size_t inlineLoadBytes = kInlineLoadBytes);
 
 /// The host CPU in a process that is not ours: leaves its settings alone. Whoever runs kernels
 /// holds a KernelSettings meanwhile.
 std::unique_ptr<Device> createGuestCpuDevice();
 
 /// While it lives, kernels on this thread run with so many threads and as PyTorch's own runs are
-/// reproducible.
+/// reproducible. The latter are flags of the whole process: other threads see them meanwhile. The
+/// last of several holders, in whatever order they end, gives the process its flags back.
 class KernelSettings {
 public:
   explicit KernelSettings(unsigned threads);
@@ -89,7 +98,6 @@ public:
 
 private:
   int threads;
-  bool deterministic, warnOnly, fill;
 };
 
 } // namespace regimen::runtime

@@ -56,6 +56,19 @@ Executor::Executor(const plan::fb::PlanT &plan, Device &device, SharedArenas &ar
   bindAll(kernels, wanted);
 }
 
+Lane Executor::copyLane(const plan::fb::ProgramT &program) const {
+  size_t bytes = 0;
+  for (const auto &instruction : program.instructions) {
+    if (instruction->lane != Lane::Copy)
+      continue;
+    if (const plan::fb::LoadInputT *load = instruction->body.AsLoadInput())
+      bytes += planMemory.tensors().at(program.inputs.at(load->input)->tensor).nbytes();
+    else if (instruction->body.AsCall())
+      return Lane::Copy;
+  }
+  return bytes <= device.inlineLoadBytes() ? Lane::Compute : Lane::Copy;
+}
+
 void Executor::bindAll(KernelTable &kernels, const std::vector<bool> &wanted) {
   const plan::fb::PlanT &plan = thePlan;
   std::array<size_t, static_cast<size_t>(Lane::MAX) + 1> longest{};
@@ -63,8 +76,9 @@ void Executor::bindAll(KernelTable &kernels, const std::vector<bool> &wanted) {
     std::array<size_t, static_cast<size_t>(Lane::MAX) + 1> lengths{};
     if (!wanted.at(i))
       continue;
+    const Lane copies = copyLane(*plan.programs[i]);
     for (const auto &instruction : plan.programs[i]->instructions) {
-      size_t lane = static_cast<size_t>(instruction->lane);
+      auto lane = static_cast<size_t>(instruction->lane == Lane::Copy ? copies : instruction->lane);
       longest[lane] = std::max(longest[lane], ++lengths[lane]);
     }
   }
@@ -107,10 +121,11 @@ void Executor::bind(size_t index, KernelTable &kernels) {
   for (uint32_t event = 0; event < source.events; ++event)
     bound->events.push_back(device.createEvent());
   bound->steps.reserve(source.instructions.size());
+  const Lane copies = copyLane(source);
   for (size_t i = 0; i < source.instructions.size(); ++i) {
     const plan::fb::InstructionT &instruction = *source.instructions[i];
-    Program::Step step{
-        instruction.body.type, lanes[static_cast<size_t>(instruction.lane)].get(), nullptr, {}};
+    const Lane lane = instruction.lane == Lane::Copy ? copies : instruction.lane;
+    Program::Step step{instruction.body.type, lanes[static_cast<size_t>(lane)].get(), nullptr, {}};
     if (const plan::fb::RecordT *record = instruction.body.AsRecord())
       step.event = bound->events.at(record->event).get();
     else if (const plan::fb::WaitT *wait = instruction.body.AsWait())

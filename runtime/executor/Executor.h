@@ -67,6 +67,8 @@ private:
   struct Program;
   void bindAll(KernelTable &kernels, const std::vector<bool> &wanted);
   void bind(size_t program, KernelTable &kernels);
+  /// Where what a program has on the copy lane runs: the compute lane, if it is loads of few bytes.
+  plan::fb::Lane copyLane(const plan::fb::ProgramT &program) const;
   Task makeTask(Program &bound, size_t program, size_t instruction, KernelTable &kernels);
   void issue(Program &bound);
   std::string where(size_t program, size_t instruction) const;

@@ -2,6 +2,7 @@
 #include "runtime/device/Device.h"
 #include "formats/Error.h"
 
+#include <ATen/Context.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -82,6 +83,23 @@ TEST(CpuDevice, AFailureReachesTheCallerAndReleasesWhoWaits) {
   beside->launch(after);
   beside->synchronize();
   EXPECT_TRUE(ran);
+}
+
+TEST(KernelSettings, TheLastHolderGivesTheProcessItsFlagsBack) {
+  at::globalContext().setDeterministicAlgorithms(false, /*warn_only=*/false);
+  auto first = std::make_unique<KernelSettings>(1);
+  auto second = std::make_unique<KernelSettings>(1);
+  first.reset();
+  EXPECT_TRUE(at::globalContext().deterministicAlgorithms());
+  second.reset();
+  EXPECT_FALSE(at::globalContext().deterministicAlgorithms());
+  EXPECT_THROW(
+      {
+        KernelSettings settings(1);
+        throw Error("a kernel failed");
+      },
+      Error);
+  EXPECT_FALSE(at::globalContext().deterministicAlgorithms());
 }
 
 TEST(CpuDevice, CancelEndsAWait) {

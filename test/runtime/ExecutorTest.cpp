@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace regimen::runtime {
 namespace {
@@ -22,6 +23,7 @@ class Ramp : public InputLoader {
 public:
   void load(const plan::fb::ProgramT &program, size_t input,
             std::span<std::byte> destination) override {
+    loader = std::this_thread::get_id();
     if (fail)
       throw Error("no data");
     at::Tensor values = at::arange(static_cast<int64_t>(destination.size() / 4), at::kFloat) +
@@ -29,17 +31,23 @@ public:
     std::memcpy(destination.data(), values.const_data_ptr(), destination.size());
   }
   bool fail = false;
+  std::thread::id loader;
 };
 
-TEST(Executor, RunsLanesInTheOrderOfEvents) {
+/// Loads on a thread of their own, and, as few bytes are, on the compute lane.
+class CopyLane : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(Executor, CopyLane, testing::Values(0, kInlineLoadBytes));
+
+TEST_P(CopyLane, RunsLanesInTheOrderOfEvents) {
   fb::PlanT plan = leastSquares();
-  std::unique_ptr<Device> device = createCpuDevice(1);
+  std::unique_ptr<Device> device = createCpuDevice(1, GetParam());
   Executor executor(plan, *device);
   const std::vector<at::Tensor> &tensors = executor.memory().tensors();
   tensors[0].fill_(0.25);
   Ramp inputs;
   Hypers hypers(1);
   executor.run(0, hypers, inputs);
+  EXPECT_EQ(inputs.loader == std::this_thread::get_id(), GetParam() > 0);
   at::Tensor x = at::arange(12, at::kFloat).view({4, 3}),
              t = (at::arange(4, at::kFloat) + 1).view({4, 1});
   at::Tensor diff = at::mm(x, at::full({3, 1}, 0.25f)) - t;
@@ -72,9 +80,9 @@ TEST(Executor, EmbedsConstantsAndStartsFromZero) {
     EXPECT_TRUE(at::equal(tensors[index], at::zeros({3, 1})));
 }
 
-TEST(Executor, AFailureOnTheCopyLaneEndsTheRun) {
+TEST_P(CopyLane, AFailureEndsTheRun) {
   fb::PlanT plan = leastSquares();
-  std::unique_ptr<Device> device = createCpuDevice(1);
+  std::unique_ptr<Device> device = createCpuDevice(1, GetParam());
   Executor executor(plan, *device);
   Ramp inputs;
   Hypers hypers(1);
