@@ -67,7 +67,7 @@ class Session:
         # Where the flags of training mode are: a compiled module's parts do not change.
         self.modes = [part.__dict__ for part in module.modules()]
         self.core = self._new_core()
-        self.forward = self.core.forward
+        self.forward, self.update = self.core.forward, self.core.update  # looking one up takes microseconds
         self.parameters: list[nn.Parameter] = []
         self.names: list[str] = []
         self.frozen: list[nn.Parameter] = []
@@ -77,8 +77,7 @@ class Session:
         self._trainable = {n: p.requires_grad for n, p in module.named_parameters(remove_duplicate=False)}
         self._loaded: list[tuple[str, str, str]] = []  # what `load` was given
         self._kind = ""  # of the update programs that are loaded
-        self._updates: set[tuple[str, ...]] = set()  # the parameters that each of them changes
-        self.update_loads = 0
+        self._updates: dict[tuple[str, ...], int] = {}  # by the parameters that each of them changes
         self._archive = pathlib.Path()  # of the first specialisation
         self._layout: list[list[str]] | None = None
         self._lock = threading.RLock()
@@ -178,12 +177,12 @@ class Session:
         """Whether a parameter that was frozen at compilation is trainable now."""
         return any(p.requires_grad for p in self.frozen)
 
-    def require_update(self, structure: Mapping[str, Any], names: tuple[str, ...]) -> None:
-        """Loads the update program of an optimizer for these parameters, unless it is loaded."""
+    def require_update(self, structure: Mapping[str, Any], names: tuple[str, ...]) -> int:
+        """The runtime's index of an optimizer's update program for exactly these parameters, loaded now or before."""
         kind = json.dumps(structure, sort_keys=True)
-        if kind == self._kind and names in self._updates:
-            return
         with self._lock:
+            if kind == self._kind and names in self._updates:
+                return self._updates[names]
             if self._kind and kind != self._kind:
                 self._renew()
             self._kind = kind
@@ -193,15 +192,14 @@ class Session:
             else:
                 with self.progress.work(f"{self.name}: compiling the update of {len(names)} parameters"):
                     plan = self.compiler.plan(self._archive, config, self.name)
-            self.core.load_update(str(plan))
-            self._updates.add(names)
-            self.update_loads += 1
+            self._updates[names] = self.core.load_update(str(plan))
+            return self._updates[names]
 
     def _renew(self) -> None:
         """Begins again with the same plans in new storage, without the update programs and their states: those of another
         kind of optimizer have other places. Whoever still has states in the old storage keeps them there."""
         self.core = self._new_core()
-        self.forward = self.core.forward
+        self.forward, self.update = self.core.forward, self.core.update  # looking one up takes microseconds
         for given in self._loaded:
             self.core.load(*given)
         self._updates.clear()

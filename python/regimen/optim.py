@@ -9,6 +9,7 @@ An optimizer may cover some of a model's parameters, or those of several models.
 
 from __future__ import annotations
 
+import array
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, overload
 
@@ -23,7 +24,7 @@ from regimen._session import Session, owners
 __all__ = ["AdamW", "SGD"]
 
 _WIDTH = len(HYPERS)
-_STEP = HYPERS.index("step")
+_COVERED = HYPERS.index("covered")
 
 
 class _Part:
@@ -33,20 +34,22 @@ class _Part:
         self.session = session
         self.indices = sorted(covered)
         self.parameters: list[nn.Parameter] = [session.parameters[i] for i in self.indices]
-        self.others = [p for i, p in enumerate(session.parameters) if i not in covered]
-        self.table = [0.0] * (_WIDTH * len(session.parameters))
+        # One row a parameter of the session, and the tensor over it that the runtime reads.
+        self.table = array.array("d", bytes(8 * _WIDTH * len(session.parameters)))
+        self.rows_tensor = torch.frombuffer(self.table, dtype=torch.float64)
+        for index in self.indices:
+            self.table[index * _WIDTH + _COVERED] = 1.0
         # By group: where its rows begin in the table, and what they hold.
         self.groups = list({id(group): group for group in covered.values()}.values())
         self.rows = [[i * _WIDTH for i in self.indices if covered[i] is group] for group in self.groups]
         self.written: list[tuple[float, ...]] = [() for _ in self.groups]
-        # By parameter, in the order of `indices`.
-        self.steps = torch.zeros(len(self.indices))
-        self.counts = [0] * len(self.indices)
-        self.stateful = [False] * len(self.indices)
-        self.all_stateful = False
-        # Programs that were loaded, as of the session's count of loads.
-        self.ready: set[tuple[Hashable, Hashable]] = set()
-        self.loads = -1
+        #: Updates so far, by parameter of the session; the runtime counts.
+        self.steps = torch.zeros(len(session.parameters))
+        self.stateful: set[int] = set()
+        # The update that ran last: which one of which runtime, for which kind of optimizer.
+        self.core: object = None
+        self.kind: Hashable = None
+        self.update = -1
 
 
 class _Planned:
@@ -157,61 +160,47 @@ class _Planned:
         self._moves = owners.moves
 
     def _step(self, part: _Part) -> None:
-        have = [k for k, p in enumerate(part.parameters) if p.grad is not None]
+        session, kind = part.session, self._kind()
+        self._fill_table(part)
+        known = part.core is session.core and part.kind == kind
+        if not (known and session.update(part.update, part.rows_tensor, part.steps)):
+            self._step_with(part, kind)
+
+    def _step_with(self, part: _Part, kind: Hashable) -> None:
+        """A step whose update is another than the last one's: other parameters have gradients, or it is the first."""
+        session = part.session
+        have = [index for index, parameter in zip(part.indices, part.parameters) if parameter.grad is not None]
         if not have:
             return
-        full, session = len(have) == len(part.parameters), part.session
-        key = (self._kind(), full or tuple(have))
-        if part.loads != session.update_loads or key not in part.ready:
-            session.require_update(self._structure(), tuple([session.names[part.indices[k]] for k in have]))
-            part.ready.add(key)
-            part.loads = session.update_loads
-            if self._moves != owners.moves:  # an optimizer of another kind was here: states are elsewhere now
-                self._find_parts()
-                self._step(next(p for p in self._parts or () if p.session is session))
-                return
-        if not part.all_stateful:
-            for k in have:
-                if not part.stateful[k]:
-                    self._bind_state(part, k)
-            part.all_stateful = all(part.stateful)
-        self._fill_table(part, have)
-        # The runtime updates what has a gradient; gradients that this optimizer does not cover step aside.
-        aside = [(p, p.grad) for p in part.others if p.grad is not None]
-        for parameter, _ in aside:
-            parameter.grad = None
-        try:
-            session.core.update(part.table)
-        finally:
-            for parameter, gradient in aside:
-                parameter.grad = gradient
-        if full:
-            part.steps.add_(1)
-        else:
-            part.steps[have] += 1
-        for k in have:
-            part.counts[k] += 1
+        update = session.require_update(self._structure(), tuple([session.names[index] for index in have]))
+        if self._moves != owners.moves:  # an optimizer of another kind was here: states are elsewhere now
+            self._find_parts()
+            self._step(next(p for p in self._parts or () if p.session is session))
+            return
+        for index in have:
+            if index not in part.stateful:
+                self._bind_state(part, index)
+        if not session.update(update, part.rows_tensor, part.steps):
+            raise RuntimeError(f"the update of {session.name} that was loaded is not one of the parameters that have gradients")
+        part.core, part.kind, part.update = session.core, kind, update
 
-    def _fill_table(self, part: _Part, have: list[int]) -> None:
-        table = part.table
+    def _fill_table(self, part: _Part) -> None:
         for number, group in enumerate(part.groups):
             hypers = self._hypers(group)
             if part.written[number] != hypers:
                 part.written[number] = hypers
+                values = array.array("d", hypers)
                 for row in part.rows[number]:
-                    table[row : row + len(hypers)] = hypers
-        for k in have:
-            table[part.indices[k] * _WIDTH + _STEP] = part.counts[k] + 1
+                    part.table[row : row + len(values)] = values
 
-    def _bind_state(self, part: _Part, k: int) -> None:
+    def _bind_state(self, part: _Part, index: int) -> None:
         """Makes a parameter's states views of the runtime's storage: with their values, or zero."""
-        core, index, parameter = part.session.core, part.indices[k], part.parameters[k]
+        core, parameter = part.session.core, part.session.parameters[index]
         before = self.state.get(parameter, {})
         after: dict[str, Any] = {}
         if self._COUNTS:
-            part.counts[k] = int(before.get("step", 0))
-            part.steps[k] = part.counts[k]
-            after["step"] = part.steps[k]
+            part.steps[index] = float(before.get("step", 0))
+            after["step"] = part.steps[index]
         for slot in core.state_slots(index):
             view = core.state(index, slot)
             value = before.get(slot)
@@ -222,7 +211,7 @@ class _Planned:
             after[slot] = view
         if after:
             self.state[parameter] = after
-        part.stateful[k] = True
+        part.stateful.add(index)
 
 
 class AdamW(_Planned, torch.optim.AdamW):

@@ -140,6 +140,18 @@ void ModelCore::fillExisting(const Variant &variant) {
   }
 }
 
+/// The outputs that somebody waits for, if parameter gradients are none of them: another graph that
+/// leads to an accumulator waits for this node, and so does a hook that sees all outputs.
+size_t ModelCore::countPassedOn(const BackwardNode &node,
+                                const Specialisation &specialisation) const {
+  const std::vector<uint32_t> &trainable = specialisation.trainable();
+  auto isShared = [&](uint32_t index) { return states.parameters()[index].isSharedAccumulator(); };
+  if (returned || node.post_hooks().size() > 1 ||
+      std::any_of(trainable.begin(), trainable.end(), isShared))
+    return node.num_outputs();
+  return specialisation.argumentCount();
+}
+
 variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
   std::lock_guard lock(mutex);
   TORCH_CHECK(node.frame(), torch::autograd::ERR_BACKWARD_TWICE);
@@ -148,6 +160,7 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
               "the module itself where you need it");
   Specialisation &specialisation = *specialisations[node.specialisation];
   variable_list result(node.num_outputs());
+  node.passedOn = result.size();
   key.retain = torch::autograd::get_current_graph_task_keep_graph();
   key.outputs.clear();
   for (size_t i = 0; i < gradients.size(); ++i)
@@ -193,6 +206,10 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
     taken.push_back(port.allocate());
   if (variant->key.contribution == Contribution::Later)
     fillExisting(*variant);
+  if (variant->key.contribution != Contribution::None)
+    for (uint32_t index : variant->gradients)
+      if (!states.parameters()[index].hasGradient())
+        states.leaveKeptGradient(index);
 
   try {
     variant->program.run(node.frame()->data(), given, taken, hypers);
@@ -225,6 +242,7 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
     }
   if (!key.retain)
     node.giveBack();
+  node.passedOn = countPassedOn(node, specialisation);
   return result;
 }
 

@@ -4,6 +4,10 @@
 
 #include "runtime/torch/ModelCore.h"
 
+#include <torch/csrc/autograd/function_hook.h>
+
+#include <algorithm>
+
 namespace regimen::runtime {
 
 /// The node behind the outputs of a forward. Its edges go to the arguments of the specialisation,
@@ -12,7 +16,9 @@ namespace regimen::runtime {
 class BackwardNode : public torch::autograd::Node {
 public:
   BackwardNode(std::shared_ptr<ModelCore> core, size_t specialisation, PlannedArena *frame)
-      : core(std::move(core)), specialisation(specialisation), leased(frame) {}
+      : core(std::move(core)), specialisation(specialisation), leased(frame) {
+    add_post_hook(std::make_unique<PassOn>(*this));
+  }
   ~BackwardNode() override { giveBack(); }
 
   std::string name() const override { return "RegimenBackward"; }
@@ -40,8 +46,25 @@ public:
   /// Null after it was given back.
   PlannedArena *frame() const { return leased; }
   void giveBack();
+  /// How many of its outputs the last backward has autograd pass on.
+  size_t passedOn = 0;
 
 private:
+  /// Cuts off the outputs that nobody waits for: undefined gradients of parameters, to whose
+  /// accumulators autograd would go one by one. The edges stay, for those who ask for them.
+  class PassOn : public torch::autograd::FunctionPostHook {
+  public:
+    explicit PassOn(const BackwardNode &node) : node(node) {}
+    torch::autograd::variable_list operator()(const torch::autograd::variable_list &outputs,
+                                              const torch::autograd::variable_list &) override {
+      auto end = static_cast<std::ptrdiff_t>(std::min(node.passedOn, outputs.size()));
+      return {outputs.begin(), outputs.begin() + end};
+    }
+
+  private:
+    const BackwardNode &node;
+  };
+
   PlannedArena *leased;
 };
 

@@ -22,7 +22,6 @@ TORCH_LIBRARY(regimen, library) {
       .def("bind_parameters", &Model::bindParameters)
       .def("forward", &Model::forward)
       .def("signature", &Model::signature)
-      .def("missing_update", &Model::missingUpdate)
       .def("update", &Model::update)
       .def("settle_gradients", &Model::settleGradients)
       .def("squared_norm_root", &Model::squaredNormRoot)

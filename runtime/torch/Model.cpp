@@ -28,7 +28,9 @@ int64_t Model::load(const std::string &plan, const std::string &archive,
   return static_cast<int64_t>(core->load(plan, archive, config));
 }
 
-void Model::loadUpdate(const std::string &plan) { core->loadUpdate(plan); }
+int64_t Model::loadUpdate(const std::string &plan) {
+  return static_cast<int64_t>(core->loadUpdate(plan));
+}
 
 std::vector<std::string> Model::parameterNames() const {
   std::vector<std::string> names;
@@ -102,9 +104,9 @@ std::string Model::signature(int64_t index) const {
   return list.dump();
 }
 
-std::vector<int64_t> Model::missingUpdate() const { return core->missingUpdate(); }
-
-void Model::update(const std::vector<double> &table) { core->update(table); }
+bool Model::update(int64_t index, const at::Tensor &table, const at::Tensor &steps) {
+  return core->update(static_cast<size_t>(index), table, steps);
+}
 
 void Model::settleGradients() { core->settleGradients(); }
 

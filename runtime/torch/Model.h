@@ -38,8 +38,8 @@ public:
   /// one that lays them out otherwise is refused. States start as zero but for the module buffers
   /// whose values are in the first plan.
   int64_t load(const std::string &plan, const std::string &archive, const std::string &config);
-  /// Loads a plan with a program `update`.
-  void loadUpdate(const std::string &plan);
+  /// Loads a plan with a program `update`; returns the index of that update.
+  int64_t loadUpdate(const std::string &plan);
 
   //===--------------------------------------------------------------------===//
   // States. Every tensor is a view of the arenas: write through it to set a state.
@@ -75,13 +75,12 @@ public:
   /// JSON list of {"name", "sizes", "dtype"}.
   std::string signature(int64_t specialisation) const;
 
-  /// The parameters (ascending) that have a gradient now and that no loaded update program updates
-  /// together; empty if there is such a program, or no gradient at all.
-  std::vector<int64_t> missingUpdate() const;
-  /// Runs the update of the parameters that have a gradient. `table` has a row for every parameter,
-  /// flattened: lr, weight_decay, beta1, beta2, eps, momentum, dampening, step, has_gradient
-  /// (ignored). Bumps the parameters' versions. Nothing happens if no parameter has a gradient.
-  void update(const std::vector<double> &table);
+  /// Runs an update, if it is the one of exactly the parameters that have a gradient and are
+  /// covered; otherwise changes nothing and returns false. True if there are no such parameters.
+  /// `table` (f64) has a row for every parameter: lr, weight_decay, beta1, beta2, eps, momentum,
+  /// dampening, step (ignored), and whether it is covered. `steps` (f32) counts the updates of each
+  /// parameter and goes up with this one. Bumps the parameters' versions.
+  bool update(int64_t index, const at::Tensor &table, const at::Tensor &steps);
   /// Moves every .grad that is not the view gradient() gives into that view, and makes it the
   /// .grad.
   void settleGradients();

@@ -72,7 +72,7 @@ size_t ModelCore::load(const std::string &path, const std::string &archive,
   return specialisations.size() - 1;
 }
 
-void ModelCore::loadUpdate(const std::string &path) {
+size_t ModelCore::loadUpdate(const std::string &path) {
   std::lock_guard lock(mutex);
   auto loaded = std::make_unique<LoadedPlan>(path);
   const plan::fb::PlanT &plan = loaded->plan;
@@ -84,7 +84,9 @@ void ModelCore::loadUpdate(const std::string &path) {
     throw Error("'" + path + "' has no program update; compile it with an optimizer");
   KernelSettings settings(options.threads);
   loaded->bind(states, kernels, wanted);
-  updates.push_back(std::move(loaded));
+  auto program = std::find(wanted.begin(), wanted.end(), true) - wanted.begin();
+  updates.push_back({std::move(loaded), static_cast<size_t>(program)});
+  return updates.size() - 1;
 }
 
 void ModelCore::bind(std::vector<at::Tensor> leaves) {
@@ -115,9 +117,11 @@ std::vector<at::Tensor> ModelCore::forward(size_t index, std::vector<at::Tensor>
                          }) ||
              std::any_of(trainable.begin(), trainable.end(), wants);
   }
-  const CallerProgram &program = tracks || !specialisation.inference()
-                                     ? *specialisation.forward()
-                                     : *specialisation.inference();
+  const CallerProgram *chosen = tracks ? nullptr : specialisation.inference();
+  if (!chosen)
+    chosen = specialisation.forward();
+  TORCH_INTERNAL_ASSERT(chosen, "a specialisation without programs");
+  const CallerProgram &program = *chosen;
 
   std::vector<at::Tensor> given, outputs;
   given.reserve(program.inputs.size());
@@ -201,56 +205,51 @@ void ModelCore::track(const std::shared_ptr<BackwardNode> &node,
 // Update
 //===----------------------------------------------------------------------===//
 
-const LoadedPlan *ModelCore::findUpdate() {
-  withGradient.clear();
-  for (uint32_t i = 0; i < states.parameters().size(); ++i)
-    if (states.parameters()[i].trainable && states.parameters()[i].hasGradient())
-      withGradient.push_back(i);
-  for (const auto &loaded : updates)
-    for (const auto &program : loaded->plan.programs)
-      if (program->role == plan::fb::Role::Update && program->gradients == withGradient)
-        return loaded.get();
-  return nullptr;
-}
-
-std::vector<int64_t> ModelCore::missingUpdate() {
-  std::lock_guard lock(mutex);
-  if (findUpdate())
-    return {};
-  return {withGradient.begin(), withGradient.end()};
-}
-
-void ModelCore::update(const std::vector<double> &table) {
+bool ModelCore::update(size_t index, const at::Tensor &table, const at::Tensor &steps) {
   std::lock_guard lock(mutex);
   constexpr size_t columns = std::tuple_size_v<GroupHypers>;
-  if (table.size() != columns * states.parameters().size())
-    throw Error("the table of an update has " + std::to_string(columns) + " numbers for each of " +
-                std::to_string(states.parameters().size()) + " parameters, not " +
-                std::to_string(table.size()) + " in all");
-  const LoadedPlan *loaded = findUpdate();
+  const size_t count = states.parameters().size();
+  auto check = [](const at::Tensor &tensor, at::ScalarType type, size_t numbers, const char *what) {
+    if (!tensor.defined() || !tensor.device().is_cpu() || !tensor.is_contiguous() ||
+        tensor.scalar_type() != type || static_cast<size_t>(tensor.numel()) != numbers)
+      throw Error(std::string(what) + " of an update is a contiguous CPU tensor of " +
+                  std::to_string(numbers) + ' ' + c10::toString(type) + " numbers");
+  };
+  check(table, at::kDouble, columns * count, "the table");
+  check(steps, at::kFloat, count, "the step counts");
+  const double *rows = table.const_data_ptr<double>();
+  constexpr auto stepColumn = static_cast<size_t>(plan::fb::Hyper::Step);
+  constexpr auto coveredColumn = static_cast<size_t>(plan::fb::Hyper::HasGradient);
+  withGradient.clear();
+  for (uint32_t i = 0; i < count; ++i)
+    if (rows[i * columns + coveredColumn] != 0 && states.parameters()[i].trainable &&
+        states.parameters()[i].hasGradient())
+      withGradient.push_back(i);
   if (withGradient.empty())
-    return;
-  if (!loaded) {
-    std::string names;
-    for (uint32_t index : withGradient)
-      names += (names.empty() ? "'" : ", '") + states.parameters()[index].name + "'";
-    throw Error("model '" + options.name + "' has no update of exactly " + names +
-                "; compile one (missing_update() lists them) and load it with load_update()");
-  }
-  for (uint32_t index : withGradient)
-    states.settleGradient(index);
-  const plan::fb::PlanT &plan = loaded->plan;
+    return true;
+  if (index >= updates.size())
+    throw Error("model '" + options.name + "' has no update " + std::to_string(index));
+  const Update &chosen = updates[index];
+  const plan::fb::PlanT &plan = chosen.loaded->plan;
+  if (plan.programs[chosen.program]->gradients != withGradient)
+    return false;
+  for (uint32_t i : withGradient)
+    states.settleGradient(i);
+  auto *counts = steps.mutable_data_ptr<float>();
   hypers.resize(plan.training->groups.size());
-  for (size_t i = 0; i < plan.parameters.size(); ++i)
-    std::copy_n(table.begin() + static_cast<std::ptrdiff_t>(i * columns), columns,
-                hypers[plan.parameters[i]->group].begin());
+  for (uint32_t i : withGradient) {
+    GroupHypers &row = hypers[plan.parameters[i]->group];
+    std::copy_n(rows + i * columns, columns, row.begin());
+    row[stepColumn] = static_cast<double>(counts[i] + 1);
+  }
   KernelSettings settings(options.threads);
   c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
-  for (size_t i = 0; i < plan.programs.size(); ++i)
-    if (plan.programs[i]->role == plan::fb::Role::Update)
-      loaded->executor->run(i, hypers);
-  for (uint32_t index : withGradient)
-    states.parameters()[index].leaf.unsafeGetTensorImpl()->bump_version();
+  chosen.loaded->executor->run(chosen.program, hypers);
+  for (uint32_t i : withGradient) {
+    counts[i] += 1;
+    states.parameters()[i].leaf.unsafeGetTensorImpl()->bump_version();
+  }
+  return true;
 }
 
 void ModelCore::settleGradients() {

@@ -28,12 +28,11 @@ public:
   explicit ModelCore(ModelOptions options);
 
   size_t load(const std::string &plan, const std::string &archive, const std::string &config);
-  void loadUpdate(const std::string &plan);
+  size_t loadUpdate(const std::string &plan);
   std::vector<at::Tensor> forward(size_t specialisation, std::vector<at::Tensor> inputs);
   torch::autograd::variable_list backward(BackwardNode &node,
                                           torch::autograd::variable_list gradients);
-  std::vector<int64_t> missingUpdate();
-  void update(const std::vector<double> &table);
+  bool update(size_t index, const at::Tensor &table, const at::Tensor &steps);
   void settleGradients();
   void bind(std::vector<at::Tensor> leaves);
 
@@ -48,15 +47,19 @@ private:
   void checkVersions(const BackwardNode &node, const Variant &variant) const;
   plan::fb::Contribution chooseContribution(const std::vector<uint32_t> &parameters) const;
   void fillExisting(const Variant &variant);
+  size_t countPassedOn(const BackwardNode &node, const Specialisation &specialisation) const;
   /// Hangs the outputs of a forward into PyTorch's graph.
   void track(const std::shared_ptr<BackwardNode> &node, const Specialisation &specialisation,
              const std::vector<at::Tensor> &inputs, const std::vector<at::Tensor> &given,
              const std::vector<at::Tensor> &outputs);
-  const LoadedPlan *findUpdate();
 
   KernelTable kernels;
   VariantCompiler compiler;
-  std::vector<std::unique_ptr<LoadedPlan>> updates;
+  struct Update {
+    std::unique_ptr<LoadedPlan> loaded;
+    size_t program;
+  };
+  std::vector<Update> updates;
   bool announcedFrames = false;
   // Kept between calls so that their memory is.
   VariantKey key;

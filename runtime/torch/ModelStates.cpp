@@ -5,10 +5,12 @@
 #include "runtime/kernels/BoundCall.h"
 
 #include <ATen/core/grad_mode.h>
+#include <c10/core/Allocator.h>
 #include <c10/core/TensorImpl.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 namespace regimen::runtime {
@@ -39,18 +41,22 @@ uint32_t ModelStates::Parameter::version() const {
   return leaf.unsafeGetTensorImpl()->version_counter().current_version();
 }
 
-at::Tensor ModelStates::view(const plan::fb::PlanT &plan, uint32_t index) {
+at::Tensor ModelStates::view(const plan::fb::PlanT &plan, uint32_t index) const {
   Place place = placeOf(plan, index);
-  at::ScalarType type = scalarType(place.dtype);
+  return view(memory->arenas.all().at(place.arena).data() + place.offset, scalarType(place.dtype),
+              place.sizes, place.strides);
+}
+
+at::Tensor ModelStates::view(void *data, at::ScalarType type, at::IntArrayRef sizes,
+                             at::IntArrayRef strides) const {
   int64_t last = 0;
   bool none = false;
-  for (size_t axis = 0; axis < place.sizes.size(); ++axis) {
-    none |= place.sizes[axis] == 0;
-    last += (place.sizes[axis] - 1) * place.strides[axis];
+  for (size_t axis = 0; axis < sizes.size(); ++axis) {
+    none |= sizes[axis] == 0;
+    last += (sizes[axis] - 1) * strides[axis];
   }
   size_t bytes = none ? 0 : static_cast<size_t>(last + 1) * c10::elementSize(type);
   // A storage of its own for each, so that saving one tensor does not save the arena.
-  void *data = memory->arenas.all().at(place.arena).data() + place.offset;
   c10::Storage storage(
       c10::Storage::use_byte_size_t(), bytes,
       c10::DataPtr(
@@ -61,7 +67,7 @@ at::Tensor ModelStates::view(const plan::fb::PlanT &plan, uint32_t index) {
   at::Tensor made = at::detail::make_tensor<c10::TensorImpl>(
       std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
       c10::scalarTypeToTypeMeta(type));
-  made.unsafeGetTensorImpl()->set_sizes_and_strides(place.sizes, place.strides);
+  made.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
   return made;
 }
 
@@ -165,6 +171,7 @@ void ModelStates::bind(std::vector<at::Tensor> leaves) {
   for (size_t i = 0; i < leaves.size(); ++i) {
     allParameters[i].leaf = std::move(leaves[i]);
     allParameters[i].edge = {};
+    allParameters[i].accumulator.reset();
   }
 }
 
@@ -173,8 +180,15 @@ const torch::autograd::Edge &ModelStates::edge(size_t index) {
   Parameter &parameter = allParameters[index];
   if (!parameter.requiresGrad())
     return none;
-  if (!parameter.edge.is_valid())
-    parameter.edge = torch::autograd::impl::gradient_edge(parameter.leaf);
+  if (!parameter.edge.is_valid()) {
+    torch::autograd::Edge edge = torch::autograd::impl::gradient_edge(parameter.leaf);
+    // Copies of the edge count for `accumulator`, so what else counts for the node is foreign.
+    parameter.accumulator =
+        std::make_shared<std::shared_ptr<torch::autograd::Node>>(std::move(edge.function));
+    parameter.edge = {
+        std::shared_ptr<torch::autograd::Node>(parameter.accumulator, parameter.accumulator->get()),
+        edge.input_nr};
+  }
   return parameter.edge;
 }
 
@@ -189,9 +203,34 @@ void ModelStates::settleGradient(size_t index) {
     throw Error("parameter '" + parameter.name +
                 "' has a .grad, but no path to an output of the model; set it to None");
   at::NoGradGuard guard;
-  if (current.const_data_ptr() != parameter.gradient.const_data_ptr())
+  if (current.const_data_ptr() != parameter.gradient.const_data_ptr() ||
+      current.strides() != parameter.gradient.strides()) {
+    leaveKeptGradient(index);
     parameter.gradient.copy_(current);
+  }
   current = parameter.gradient;
+}
+
+void ModelStates::leaveKeptGradient(size_t index) {
+  Parameter &parameter = allParameters[index];
+  at::Tensor &gradient = parameter.gradient;
+  // While the view is the .grad, all see it change, as in PyTorch.
+  if (!gradient.defined() || (parameter.hasGradient() && parameter.leaf.grad().is_same(gradient)) ||
+      (gradient.use_count() == 1 && gradient.storage().use_count() == 1))
+    return;
+  // Python's object for a tensor counts too, whether or not a variable names it: let go, and look
+  // who is left.
+  void *data = gradient.mutable_data_ptr();
+  size_t bytes = gradient.storage().nbytes();
+  c10::weak_intrusive_ptr<c10::StorageImpl> before = gradient.storage().getWeakStorageImpl();
+  gradient = view(data, gradient.scalar_type(), gradient.sizes(), gradient.strides());
+  c10::intrusive_ptr<c10::StorageImpl> kept = before.lock();
+  if (!kept)
+    return;
+  c10::DataPtr own = c10::GetAllocator(c10::kCPU)->allocate(bytes);
+  if (bytes > 0)
+    std::memcpy(own.get(), data, bytes);
+  kept->set_data_ptr_noswap(std::move(own));
 }
 
 } // namespace regimen::runtime

@@ -41,7 +41,11 @@ public:
     /// The autograd leaf, once bound, and where its gradients go.
     at::Tensor leaf;
     torch::autograd::Edge edge;
+    /// The reference to the accumulator that all nodes of this model share.
+    std::shared_ptr<std::shared_ptr<torch::autograd::Node>> accumulator;
 
+    /// Whether another graph leads to the accumulator, or somebody else holds it.
+    bool isSharedAccumulator() const { return accumulator && accumulator->use_count() > 1; }
     bool requiresGrad() const { return leaf.defined() && leaf.requires_grad(); }
     bool hasGradient() const { return leaf.defined() && leaf.grad().defined(); }
     uint32_t version() const;
@@ -61,6 +65,9 @@ public:
   const torch::autograd::Edge &edge(size_t parameter);
   /// Makes a defined .grad the view of the arena, with its value.
   void settleGradient(size_t parameter);
+  /// Before a new gradient is written to the arena: whoever kept an earlier one that was the view
+  /// gets memory of its own with the values.
+  void leaveKeptGradient(size_t parameter);
 
 private:
   /// Lives as long as any tensor over it.
@@ -70,7 +77,10 @@ private:
     std::unique_ptr<Device> device;
     SharedArenas arenas;
   };
-  at::Tensor view(const plan::fb::PlanT &plan, uint32_t tensor);
+  at::Tensor view(const plan::fb::PlanT &plan, uint32_t tensor) const;
+  /// A tensor, with a storage of its own, over memory of the arenas.
+  at::Tensor view(void *data, at::ScalarType type, at::IntArrayRef sizes,
+                  at::IntArrayRef strides) const;
 
   std::shared_ptr<Memory> memory;
   std::vector<Parameter> allParameters;

@@ -167,8 +167,55 @@ def a_model_in_between(models: Sequence[nn.Module]) -> list[Tensor]:
     return [h]
 
 
-# Autograd adds both uses before it touches the gradient, a plan adds each: equal but for rounding.
-LOOSE = {"a_model_in_between", "three_models_side_by_side"}
+@program(Encoder)
+def used_twice_beside_a_gradient(models: Sequence[nn.Module]) -> list[Tensor]:
+    models[0](batch(0)[0]).square().sum().backward()
+    models[0](torch.sin(models[0](batch(1)[0]))).square().sum().backward()
+    return []
+
+
+# Autograd adds both uses before it touches a gradient that is there, a plan adds each: equal but for rounding.
+LOOSE = {"used_twice_beside_a_gradient"}
+
+
+@program(Encoder)
+def used_three_times(models: Sequence[nn.Module]) -> list[Tensor]:
+    x = batch(0)[0]
+    for _ in range(3):
+        x = torch.tanh(models[0](x))
+    x.square().sum().backward()
+    return [x]
+
+
+@program(Head)
+def parameter_used_beside_the_model(models: Sequence[nn.Module]) -> list[Tensor]:
+    weight = models[0].head.weight
+    loss, _ = models[0](*batch(0))
+    torch.autograd.backward([loss, weight.sin().sum()], [None, torch.zeros(())])
+    return [loss]
+
+
+@program(Head)
+def gradient_laid_out_otherwise(models: Sequence[nn.Module]) -> list[Tensor]:
+    models[0](*batch(0))[0].backward()
+    models[0].body.weight.grad = models[0].body.weight.grad.t()
+    models[0](*batch(1))[0].backward()
+    return []
+
+
+@program(Head)
+def kept_gradients(models: Sequence[nn.Module]) -> list[Tensor]:
+    kept, head = [], models[0].head.weight
+    for k in range(4):
+        models[0](*batch(k))[0].backward()
+        kept += [head.grad, head.grad[1:, ::2]]
+        if k == 1:
+            continue  # adds to what was kept, as in PyTorch
+        if k == 2:
+            head.grad = torch.ones_like(head)
+        else:
+            models[0].zero_grad()
+    return kept
 
 
 @program(Head)
@@ -348,6 +395,24 @@ def test_second_backward_through_another_output() -> None:
         logits.sum().backward()
 
     raises_alike(Head, act, "Trying to backward through the graph a second time")
+
+
+def test_parameters_of_a_spent_graph_are_not_unused() -> None:
+    def act(model: nn.Module) -> None:
+        loss, logits = model(*batch(0))
+        loss.backward()
+        torch.autograd.grad(logits.sum(), list(model.parameters()), allow_unused=True)
+
+    raises_alike(Head, act, "Trying to backward through the graph a second time")
+
+
+def test_hooks_of_the_node_see_every_output() -> None:
+    _, (model,) = twins(Head)
+    seen: list[int] = []
+    loss, _ = model(*batch(0))
+    loss.grad_fn.register_hook(lambda inputs, outputs: seen.append(len(inputs)))
+    loss.backward()
+    assert seen == [2 + len(list(model.parameters()))]
 
 
 def test_backward_after_an_update_is_refused_as_by_pytorch() -> None:

@@ -48,6 +48,36 @@ def test_steps_do_not_grow() -> None:
     assert grows(step) < 2 << 20
 
 
+def test_gradients_are_views_unless_somebody_keeps_them() -> None:
+    _, (model,) = twins(Head)
+    weight = model.head.weight
+    places = set()
+    kept: list[torch.Tensor] = []
+    for k in range(8):
+        model(*batch(k))[0].backward()
+        assert weight.grad is not None
+        places.add(weight.grad.data_ptr())
+        if k % 2:
+            kept = [weight.grad]
+        model.zero_grad()
+    assert len(places) == 1
+    assert kept[0].data_ptr() in places  # nothing was written there since
+    model(*batch(0))[0].backward()
+    assert kept[0].data_ptr() not in places
+
+
+def test_kept_gradients_do_not_grow() -> None:
+    _, (model,) = twins(Head)
+    kept: list[torch.Tensor | None] = []
+
+    def step(k: int) -> None:
+        model(*batch(k % 4))[0].backward()
+        kept[:] = [p.grad for p in model.parameters()]
+        model.zero_grad()
+
+    assert grows(step) < 2 << 20
+
+
 def test_dropped_outputs_leave_nothing() -> None:
     _, (model,) = twins(Encoder)
     x = batch(0)[0]

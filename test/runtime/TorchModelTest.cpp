@@ -297,31 +297,40 @@ TEST_F(TorchModel, UnfitInputsAreRefused) {
   EXPECT_FAILURE("a JSON object", Model("["));
 }
 
-TEST_F(TorchModel, UpdatesWhatHasAGradient) {
+TEST_F(TorchModel, UpdatesExactlyWhatHasAGradient) {
   open();
-  EXPECT_EQ(model->missingUpdate(), std::vector<int64_t>());
+  at::Tensor table = at::zeros({2, 9}, at::kDouble), steps = at::zeros({2});
+  table.select(1, 0).fill_(0.5);
+  table.select(1, 5).fill_(0.9);
+  table.select(1, 8).fill_(1);
+  EXPECT_TRUE(model->update(-1, table, steps)) << "nothing has a gradient";
   backward(run(batch(0))[1].sum());
-  EXPECT_EQ(model->missingUpdate(), (std::vector<int64_t>{0, 1}));
-  std::vector<double> table(18);
-  for (size_t row : {0, 9}) {
-    table[row] = 0.5;
-    table[row + 5] = 0.9;
-  }
-  EXPECT_FAILURE("no update of exactly 'w', 'b'", model->update(table));
-  EXPECT_FAILURE("9 numbers for each of 2 parameters", model->update({1.0}));
+  EXPECT_FAILURE("no update 0", model->update(0, table, steps));
+  EXPECT_FAILURE("of 18 Double numbers", model->update(0, at::zeros({9}, at::kDouble), steps));
+  EXPECT_FAILURE("of 2 Float numbers", model->update(0, table, at::zeros({1})));
   plan::write(samples::suspendedUpdate({0, 1}), folder / "u.plan");
-  model->loadUpdate((folder / "u.plan").string());
-  EXPECT_EQ(model->missingUpdate(), std::vector<int64_t>());
-  at::Tensor want = w.detach() - 0.5 * w.grad();
+  plan::write(samples::suspendedUpdate({0}), folder / "w.plan");
+  ASSERT_EQ(model->loadUpdate((folder / "w.plan").string()), 0);
+  ASSERT_EQ(model->loadUpdate((folder / "u.plan").string()), 1);
+  at::Tensor before = w.detach().clone(), want = before - 0.5 * w.grad();
   uint32_t version = static_cast<uint32_t>(w._version());
-  model->update(table);
+  EXPECT_FALSE(model->update(0, table, steps));
+  EXPECT_TRUE(at::equal(w.detach(), before));
+  EXPECT_TRUE(at::equal(steps, at::zeros({2})));
+  EXPECT_TRUE(model->update(1, table, steps));
   EXPECT_TRUE(at::allclose(w.detach(), want));
+  EXPECT_TRUE(at::equal(steps, at::ones({2})));
   EXPECT_EQ(w._version(), version + 1);
   EXPECT_EQ(model->stateSlots(0), std::vector<std::string>{"momentum_buffer"});
   EXPECT_TRUE(at::equal(model->state(0, "momentum_buffer"), w.grad()));
   EXPECT_FAILURE("no optimizer state 'exp_avg'", model->state(0, "exp_avg"));
-  b.mutable_grad() = at::Tensor();
-  EXPECT_EQ(model->missingUpdate(), std::vector<int64_t>{0});
+  table[1][8] = 0; // b is another optimizer's
+  before = b.detach().clone();
+  EXPECT_FALSE(model->update(1, table, steps));
+  EXPECT_TRUE(model->update(0, table, steps));
+  EXPECT_TRUE(at::equal(b.detach(), before));
+  EXPECT_EQ(steps[0].item<float>(), 2);
+  EXPECT_EQ(steps[1].item<float>(), 1);
 }
 
 TEST_F(TorchModel, PlansOfOneModelShareStates) {
@@ -361,7 +370,6 @@ TEST_F(TorchModel, ARefusedPlanLeavesNothingBehind) {
                  model->load((folder / "a.plan").string(), "tiny.pt2", "{}"));
   plan::write(samples::suspendedPlan({}), folder / "a.plan");
   EXPECT_EQ(model->load((folder / "a.plan").string(), "tiny.pt2", "{}"), 0);
-  EXPECT_TRUE(model->missingUpdate().empty());
 }
 
 TEST_F(TorchModel, AFailedBackwardEndsTheFrame) {
