@@ -1,0 +1,43 @@
+//===- Transport.h - Bytes from one rank to another -----------------------===//
+#ifndef REGIMEN_RUNTIME_COMM_TRANSPORT_H
+#define REGIMEN_RUNTIME_COMM_TRANSPORT_H
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace regimen::runtime {
+
+/// A transfer under way. Its memory belongs to the transfer until wait returns or throws and the
+/// object is destroyed.
+class Transfer {
+public:
+  virtual ~Transfer() = default;
+  /// Returns when the bytes have left (send) or arrived (receive). Throws regimen::Error that names
+  /// the peer when it is lost, or what abort was told. Called once.
+  virtual void wait() = 0;
+};
+
+/// Point-to-point messages between the ranks of one communicator; the collectives need no more.
+/// Messages between two ranks with one tag match in the order in which they are posted; a message
+/// and its receive have the same size. Calls may come from several threads.
+class Transport {
+public:
+  virtual ~Transport() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  virtual std::unique_ptr<Transfer> send(int peer, int tag, const std::byte *data,
+                                         size_t bytes) = 0;
+  virtual std::unique_ptr<Transfer> receive(int peer, int tag, std::byte *data, size_t bytes) = 0;
+  /// What is posted between the two makes progress together. A transport whose transfers run in
+  /// order, as NCCL's on a stream, starts them at the end of the group.
+  virtual void beginGroup() {}
+  virtual void endGroup() {}
+  /// Makes every wait, now and later, throw an Error with this message. From any thread; the first
+  /// message stays.
+  virtual void abort(const std::string &message) = 0;
+};
+
+} // namespace regimen::runtime
+
+#endif // REGIMEN_RUNTIME_COMM_TRANSPORT_H

@@ -1,0 +1,7 @@
+//===- algorithm.h - See stubs/README.md ----------------------------------===//
+#ifndef REGIMEN_RUNTIME_COMM_STUBS_GLOO_ALGORITHM_H
+#define REGIMEN_RUNTIME_COMM_STUBS_GLOO_ALGORITHM_H
+
+#include <gloo/context.h>
+
+#endif // REGIMEN_RUNTIME_COMM_STUBS_GLOO_ALGORITHM_H
