@@ -13,22 +13,6 @@
 
 namespace regimen::runtime {
 
-/// How a buffer is cut into one part a rank; only the last ones can be smaller or empty.
-struct Collectives::Parts {
-  size_t total, shard;
-
-  static Parts equal(size_t shardBytes, int ranks) {
-    return {shardBytes * static_cast<size_t>(ranks), shardBytes};
-  }
-  /// Of any number of elements.
-  static Parts of(size_t elements, size_t elementBytes, int ranks) {
-    auto count = static_cast<size_t>(ranks);
-    return {elements * elementBytes, (elements + count - 1) / count * elementBytes};
-  }
-  size_t begin(int rank) const { return std::min(total, shard * static_cast<size_t>(rank)); }
-  size_t bytes(int rank) const { return begin(rank + 1) - begin(rank); }
-};
-
 /// Transfers that are posted together, and waited for one by one or all at once.
 class Collectives::Batch {
 public:
@@ -40,9 +24,8 @@ public:
     owner.sent[static_cast<size_t>(kind)] += bytes;
   }
   void receive(int peer, std::byte *data, size_t bytes) {
-    receives.push_back(bytes > 0
-                           ? owner.transport.receive(peer, owner.options.channel, data, bytes)
-                           : nullptr);
+    receives.push_back(bytes > 0 ? owner.transport.receive(peer, owner.options.channel, data, bytes)
+                                 : nullptr);
   }
   /// The receives in the order in which they were posted.
   void waitForNext() {
@@ -79,45 +62,6 @@ private:
 };
 
 } // namespace
-
-size_t reduceScatterScratch(Algorithm algorithm, int ranks, size_t shardBytes) {
-  auto others = static_cast<size_t>(ranks - 1);
-  // The ring needs the sum that leaves and the one that arrives.
-  return shardBytes * (algorithm == Algorithm::Ordered ? others : std::min<size_t>(others, 2));
-}
-
-size_t allReduceScratch(Algorithm algorithm, int ranks, size_t elements, size_t elementBytes) {
-  auto count = static_cast<size_t>(ranks);
-  return reduceScatterScratch(algorithm, ranks, (elements + count - 1) / count * elementBytes);
-}
-
-uint64_t allGatherTraffic(int ranks, size_t shardBytes) {
-  return shardBytes * static_cast<uint64_t>(ranks - 1);
-}
-
-uint64_t reduceScatterTraffic(int ranks, size_t shardBytes) {
-  return allGatherTraffic(ranks, shardBytes);
-}
-
-uint64_t allReduceTraffic(Algorithm algorithm, int ranks, int rank, size_t elements,
-                          size_t elementBytes) {
-  auto count = static_cast<size_t>(ranks);
-  size_t total = elements * elementBytes, shard = (elements + count - 1) / count * elementBytes;
-  auto part = [&](int r) {
-    auto place = static_cast<size_t>((r + ranks) % ranks);
-    return std::min(total, shard * (place + 1)) - std::min(total, shard * place);
-  };
-  // Reducing sends all parts but one's own in order; in the ring, too. Gathering sends one's own to
-  // everyone; in the ring, all but the next rank's.
-  uint64_t reducing = total - part(rank);
-  if (algorithm == Algorithm::Ordered)
-    return reducing + part(rank) * (count - 1);
-  return reducing + total - part(rank + 1);
-}
-
-uint64_t broadcastTraffic(int ranks, size_t bytes) {
-  return bytes * static_cast<uint64_t>(ranks - 1);
-}
 
 Collectives::Collectives(Transport &transport, const CollectiveOptions &options)
     : transport(transport), options(options) {}
@@ -214,26 +158,26 @@ void Collectives::reduceInOrder(const std::byte *input, std::byte *output, const
   Batch batch(*this, kind);
   {
     Group group(transport);
-    forEachChunk(parts.shard, chunk, [&](size_t begin, size_t) {
-      auto piece = [&](int part) {
-        size_t bytes = parts.bytes(part);
-        return begin < bytes ? std::min(chunk, bytes - begin) : 0;
-      };
+    // Sends first: Gloo then answers each receive at once (measured, a tenth of the time).
+    forEachChunk(parts.shard, chunk, [&](size_t begin, size_t bytes) {
       for (int distance = 1; distance < size(); ++distance) {
         int target = peer(distance);
-        if (begin < own)
-          batch.receive(peer(-distance), windows[static_cast<size_t>(distance - 1)] + begin,
-                        piece(rank()));
-        batch.send(target, input + parts.begin(target) + begin, piece(target));
+        size_t whole = parts.bytes(target);
+        batch.send(target, input + parts.begin(target) + begin,
+                   begin < whole ? std::min(bytes, whole - begin) : 0);
       }
     });
+    forEachChunk(own, chunk, [&](size_t begin, size_t bytes) {
+      for (int distance = 1; distance < size(); ++distance)
+        batch.receive(peer(-distance), windows[static_cast<size_t>(distance - 1)] + begin, bytes);
+    });
   }
+  std::vector<const std::byte *> pieces(sources.size());
   forEachChunk(own, chunk, [&](size_t begin, size_t bytes) {
     for (int distance = 1; distance < size(); ++distance)
       batch.waitForNext();
-    std::vector<const std::byte *> pieces;
-    for (const std::byte *source : sources)
-      pieces.push_back(source + begin);
+    std::transform(sources.begin(), sources.end(), pieces.begin(),
+                   [&](const std::byte *source) { return source + begin; });
     sumInOrder(reduction, pieces, output + begin, bytes / elementBytes);
   });
   batch.waitForAll();
@@ -244,8 +188,8 @@ void Collectives::reduceInRing(const std::byte *input, std::byte *output, const 
   const size_t chunk = chunkSize(options.chunkBytes);
   const size_t elementBytes = c10::elementSize(reduction.type);
   const Reduction hop{reduction.type};
-  // In step s, the sum of part r - s - 1 leaves and that of part r - s - 2 arrives, to which ours is
-  // added; after the last step it is our own part.
+  // In step s, the sum of part r - s - 1 leaves and that of part r - s - 2 arrives, to which ours
+  // is added; after the last step it is our own part.
   const int last = size() - 2;
   std::unique_ptr<Batch> leaving = std::make_unique<Batch>(*this, kind);
   {
@@ -267,8 +211,7 @@ void Collectives::reduceInRing(const std::byte *input, std::byte *output, const 
     }
     forEachChunk(parts.bytes(part), chunk, [&](size_t begin, size_t bytes) {
       next->waitForNext();
-      std::array<const std::byte *, 2> pieces = {window + begin,
-                                                 input + parts.begin(part) + begin};
+      std::array<const std::byte *, 2> pieces = {window + begin, input + parts.begin(part) + begin};
       bool final = step == last;
       sumInOrder(final ? reduction : hop, pieces, (final ? output : window) + begin,
                  bytes / elementBytes);

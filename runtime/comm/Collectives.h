@@ -7,6 +7,7 @@
 #ifndef REGIMEN_RUNTIME_COMM_COLLECTIVES_H
 #define REGIMEN_RUNTIME_COMM_COLLECTIVES_H
 
+#include "runtime/comm/CollectiveSizes.h"
 #include "runtime/comm/SumKernel.h"
 #include "runtime/comm/Transport.h"
 
@@ -16,11 +17,6 @@
 #include <span>
 
 namespace regimen::runtime {
-
-/// Ordered: every rank sends each part to the rank that reduces it, which sums in rank order; the
-/// bits do not depend on how buffers are cut. Ring: sums travel around the ring and are rounded to
-/// the type at every hop.
-enum class Algorithm { Ordered, Ring };
 
 /// What bytes were sent for. Scalars are metrics, norms, agreements and barriers.
 enum class TrafficKind { AllGather, ReduceScatter, AllReduce, Broadcast, Scalars };
@@ -33,24 +29,10 @@ struct CollectiveOptions {
   Algorithm algorithm = Algorithm::Ordered;
   /// Messages are cut into pieces of about so many bytes where a piece is summed while the next one
   /// arrives. Changes no bits and no byte counts.
-  size_t chunkBytes = size_t(2) << 20;
+  size_t chunkBytes = size_t(4) << 20;
   /// Collectives of different channels may run at once, on threads of their own.
   int channel = 0;
 };
-
-/// Scratch bytes of a reduce-scatter into shards of so many bytes.
-size_t reduceScatterScratch(Algorithm algorithm, int ranks, size_t shardBytes);
-/// Scratch bytes of an all-reduce.
-size_t allReduceScratch(Algorithm algorithm, int ranks, size_t elements, size_t elementBytes);
-
-// Bytes that a rank sends. A buffer of p bytes in N shards: p(N-1)/N for either of the first two.
-uint64_t allGatherTraffic(int ranks, size_t shardBytes);
-uint64_t reduceScatterTraffic(int ranks, size_t shardBytes);
-/// 2p(N-1)/N where N divides the elements; else rank by rank, as the last shards are smaller.
-uint64_t allReduceTraffic(Algorithm algorithm, int ranks, int rank, size_t elements,
-                          size_t elementBytes);
-/// Of broadcasts over all ranks together: p(N-1).
-uint64_t broadcastTraffic(int ranks, size_t bytes);
 
 /// Used from one thread at a time. All functions throw the transport's errors; buffers then hold
 /// anything.
@@ -63,8 +45,8 @@ public:
 
   /// Fills the buffer with all ranks' shards; this rank's own is there already.
   void allGather(std::byte *buffer, size_t shardBytes);
-  /// Reduces the input's shards over the ranks; this rank's goes to `output`, which may be its shard
-  /// of the input and no other memory of it.
+  /// Reduces the input's shards over the ranks; this rank's goes to `output`, which may be its
+  /// shard of the input and no other memory of it.
   void reduceScatter(const std::byte *input, std::byte *output, size_t shardElements,
                      const Reduction &reduction, std::span<std::byte> scratch);
   /// A reduce-scatter and an all-gather in place; any number of elements. Does not accumulate.
@@ -82,7 +64,6 @@ public:
 
 private:
   class Batch;
-  struct Parts;
 
   void gather(std::byte *buffer, const Parts &parts, TrafficKind kind);
   void gatherDirectly(std::byte *buffer, const Parts &parts, TrafficKind kind);

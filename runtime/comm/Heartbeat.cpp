@@ -149,8 +149,8 @@ private:
                            : "has failed";
     std::string text = fmt::format("{}rank {} {}", world.prefix(), news.rank, kind);
     if (news.kind == Message::Silent)
-      text += fmt::format(" for {} seconds",
-                          std::chrono::duration<double>(options.patience).count());
+      text +=
+          fmt::format(" for {} seconds", std::chrono::duration<double>(options.patience).count());
     return text + "; see its own messages";
   }
 

@@ -100,7 +100,8 @@ int connectTo(Rendezvous &rendezvous, int peer, std::chrono::steady_clock::time_
   const World &world = rendezvous.world();
   std::string where = rendezvous.get(fmt::format("heartbeat/{}", peer));
   size_t space = where.find(' ');
-  auto theirs = resolve(where.substr(0, space), where.substr(std::min(space, where.size() - 1) + 1));
+  auto theirs =
+      resolve(where.substr(0, space), where.substr(std::min(space, where.size() - 1) + 1));
   std::string what = fmt::format("cannot connect the heartbeat to rank {} at {}", peer, where);
   Socket link(theirs ? ::socket(theirs->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)
                      : -1);
@@ -191,8 +192,8 @@ HeartbeatNeighbours connectNeighbours(Rendezvous &rendezvous) {
   // The queue of the listener takes the connection before anyone accepts it, so all may connect
   // first.
   Socket next(connectTo(rendezvous, (world.rank + 1) % world.size, deadline));
-  Socket previous(acceptFrom(world, listener.get(), (world.rank + world.size - 1) % world.size,
-                             deadline));
+  Socket previous(
+      acceptFrom(world, listener.get(), (world.rank + world.size - 1) % world.size, deadline));
   return {next.release(), previous.release()};
 }
 

@@ -35,9 +35,9 @@ std::string describe(const std::vector<Entry> &entries,
       }
     std::string program =
         name ? fmt::format("'{}'", name(entry.program)) : fmt::format("{}", entry.program);
-    text += fmt::format("{}{} entered program {} (variant {}) as segment {}",
-                        text.empty() ? "" : "; ", listRanks(same), program, entry.variant,
-                        entry.sequence);
+    text +=
+        fmt::format("{}{} entered program {} (variant {}) as segment {}", text.empty() ? "" : "; ",
+                    listRanks(same), program, entry.variant, entry.sequence);
   }
   return text;
 }
@@ -52,9 +52,10 @@ void HostChannel::agree(uint32_t program, uint32_t variant,
                              std::as_writable_bytes(std::span(entries)));
   if (std::all_of(entries.begin(), entries.end(), [&](const Entry &e) { return e == own; }))
     return;
-  throw Error(fmt::format("{}the ranks do not run the same: {}",
-                          collectives.size() > 1 ? fmt::format("rank {}: ", collectives.rank()) : "",
-                          describe(entries, name)));
+  throw Error(
+      fmt::format("{}the ranks do not run the same: {}",
+                  collectives.size() > 1 ? fmt::format("rank {}: ", collectives.rank()) : "",
+                  describe(entries, name)));
 }
 
 } // namespace regimen::runtime

@@ -29,8 +29,8 @@ uint64_t parseNumber(const char *name, const std::string &text, uint64_t highest
   uint64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value > highest)
-    throw Error(fmt::format("the environment variable {} is '{}', a number up to {} is needed", name,
-                            text, highest));
+    throw Error(fmt::format("the environment variable {} is '{}', a number up to {} is needed",
+                            name, text, highest));
   return value;
 }
 
@@ -176,9 +176,10 @@ std::optional<World> worldFromEnvironment(const VariableLookup &lookup) {
   auto need = [&](const char *name) {
     if (std::optional<std::string> text = find(name))
       return *text;
-    throw Error(fmt::format("RANK or WORLD_SIZE is set, but not {}; a launcher such as torchrun sets "
-                            "RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT",
-                            name));
+    throw Error(
+        fmt::format("RANK or WORLD_SIZE is set, but not {}; a launcher such as torchrun sets "
+                    "RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT",
+                    name));
   };
   auto number = [&](const char *name, uint64_t highest) {
     return parseNumber(name, need(name), highest);

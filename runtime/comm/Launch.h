@@ -33,8 +33,8 @@ struct World {
 using VariableLookup = std::function<const char *(const char *name)>;
 
 /// The world that torchrun, or a launcher like it, describes by RANK, WORLD_SIZE, LOCAL_RANK,
-/// MASTER_ADDR and MASTER_PORT; none when neither RANK nor WORLD_SIZE is set. Throws Error that names
-/// the variable that is missing or wrong.
+/// MASTER_ADDR and MASTER_PORT; none when neither RANK nor WORLD_SIZE is set. Throws Error that
+/// names the variable that is missing or wrong.
 std::optional<World> worldFromEnvironment(const VariableLookup &lookup);
 
 struct LaunchOptions {
@@ -44,9 +44,9 @@ struct LaunchOptions {
 };
 
 /// Runs `body` in `count` processes forked from this one, which must have one thread only; a body's
-/// result is its process's exit code, an exception that leaves it is printed and counts as 1. Passes
-/// SIGINT and SIGTERM on. Returns the exit code of the rank that failed first (128 + signal for one
-/// that was killed), or 0. Throws Error when ranks cannot be started.
+/// result is its process's exit code, an exception that leaves it is printed and counts as 1.
+/// Passes SIGINT and SIGTERM on. Returns the exit code of the rank that failed first (128 + signal
+/// for one that was killed), or 0. Throws Error when ranks cannot be started.
 int launchLocally(int count, const std::function<int(const World &)> &body,
                   const LaunchOptions &options = {});
 

@@ -41,8 +41,8 @@ std::string ownAddress(const World &world) {
     if (known)
       return text;
   }
-  throw Error(fmt::format("{}no route to the master's address '{}'", world.prefix(),
-                          world.masterAddress));
+  throw Error(
+      fmt::format("{}no route to the master's address '{}'", world.prefix(), world.masterAddress));
 }
 
 } // namespace

@@ -13,11 +13,18 @@
 #include <cstring>
 #include <string>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace regimen::runtime {
 namespace {
 
 /// Elements summed at a time, so that the sums stay in the first-level cache.
 constexpr size_t kBlock = 1024;
+/// Results of at least so many bytes are not kept in caches: by the time someone reads them, they
+/// would be gone.
+constexpr size_t kStreamed = size_t(256) << 10;
 
 // How elements are stored and what they are summed in. Conversions have no branches, so that they
 // become vector instructions.
@@ -53,14 +60,40 @@ struct Float16 {
   }
 };
 
+/// How results reach the output. Streamed ones go to memory past the caches, so that the memory
+/// that they replace need not be read.
+enum class Write { Store, Stream, Add };
+
+constexpr size_t kStreamAlignment = 16;
+
+/// Copies to memory aligned to kStreamAlignment.
+REGIMEN_SIMD_LOOP void stream(std::byte *target, const std::byte *source, size_t bytes) {
+#if defined(__SSE2__)
+  for (size_t i = 0; i < bytes; i += sizeof(__m128i)) {
+    __m128i piece = _mm_load_si128(reinterpret_cast<const __m128i *>(source + i));
+    _mm_stream_si128(reinterpret_cast<__m128i *>(target + i), piece);
+  }
+#else
+  std::memcpy(target, source, bytes);
+#endif
+}
+
+/// Lets other threads see what was streamed.
+void finishStreams() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
 template <typename Type> struct Blocks {
   using Stored = typename Type::Stored;
   using Sum = typename Type::Sum;
 
   REGIMEN_SIMD_LOOP void run(const std::byte *const *sources, size_t ranks, std::byte *output,
-                             size_t elements, Sum scale, bool accumulate) {
+                             size_t elements, Sum scale, Write write) {
     auto *out = reinterpret_cast<Stored *>(output);
     std::array<Sum, kBlock> sum;
+    alignas(64) std::array<Stored, kBlock> result;
     for (size_t begin = 0; begin < elements; begin += kBlock) {
       size_t count = std::min(kBlock, elements - begin);
       for (size_t rank = 0; rank < ranks; ++rank) {
@@ -72,14 +105,20 @@ template <typename Type> struct Blocks {
           for (size_t i = 0; i < count; ++i)
             sum[i] += Type::load(source[i]);
       }
-      if (accumulate)
+      if (write == Write::Add)
         for (size_t i = 0; i < count; ++i) {
           Sum reduced = Type::load(Type::store(sum[i] * scale));
           out[begin + i] = Type::store(Type::load(out[begin + i]) + reduced);
         }
-      else
+      else if (write == Write::Store || count < kBlock)
         for (size_t i = 0; i < count; ++i)
           out[begin + i] = Type::store(sum[i] * scale);
+      else {
+        for (size_t i = 0; i < kBlock; ++i)
+          result[i] = Type::store(sum[i] * scale);
+        stream(reinterpret_cast<std::byte *>(out + begin),
+               reinterpret_cast<const std::byte *>(result.data()), sizeof(result));
+      }
     }
   }
 };
@@ -87,8 +126,16 @@ template <typename Type> struct Blocks {
 template <typename Type>
 void sum(const Reduction &reduction, std::span<const std::byte *const> sources, std::byte *output,
          size_t elements) {
+  bool aligned = reinterpret_cast<uintptr_t>(output) % kStreamAlignment == 0;
+  bool cached = std::find(sources.begin(), sources.end(), output) != sources.end() ||
+                elements * sizeof(typename Type::Stored) < kStreamed;
+  Write write = reduction.accumulate ? Write::Add
+                : aligned && !cached ? Write::Stream
+                                     : Write::Store;
   Simd<Blocks<Type>>::run(sources.data(), sources.size(), output, elements,
-                          static_cast<typename Type::Sum>(reduction.scale), reduction.accumulate);
+                          static_cast<typename Type::Sum>(reduction.scale), write);
+  if (write == Write::Stream)
+    finishStreams();
 }
 
 } // namespace

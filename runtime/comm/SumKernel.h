@@ -21,10 +21,10 @@ struct Reduction {
 /// Throws Error for a type that cannot be summed, or a factor on integers.
 void checkReduction(const Reduction &reduction);
 
-/// output[i] = scale * (sources[0][i] + sources[1][i] + ...), summed in this order: in fp32 for fp32
-/// and narrower floating types, rounded once to the type; in the type itself else. Accumulated, this
-/// result is added to output[i] and rounded again, as a separate addition would. The output may be
-/// one of the sources.
+/// output[i] = scale * (sources[0][i] + sources[1][i] + ...), summed in this order: in fp32 for
+/// fp32 and narrower floating types, rounded once to the type; in the type itself else.
+/// Accumulated, this result is added to output[i] and rounded again, as a separate addition would.
+/// The output may be one of the sources.
 void sumInOrder(const Reduction &reduction, std::span<const std::byte *const> sources,
                 std::byte *output, size_t elements);
 

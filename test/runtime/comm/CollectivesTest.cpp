@@ -23,8 +23,8 @@ using Bytes = std::vector<std::byte>;
 template <typename T> constexpr c10::ScalarType kType = c10::CppTypeToScalarType<T>::value;
 /// What values of a type are summed in.
 template <typename T>
-using SumOf = std::conditional_t<std::is_same_v<T, c10::BFloat16> || std::is_same_v<T, c10::Half>,
-                                 float, T>;
+using SumOf =
+    std::conditional_t<std::is_same_v<T, c10::BFloat16> || std::is_same_v<T, c10::Half>, float, T>;
 
 /// A rank's values: the same on every rank that asks.
 template <typename T> std::vector<T> values(int rank, size_t count, unsigned seed = 0) {
@@ -34,8 +34,8 @@ template <typename T> std::vector<T> values(int rank, size_t count, unsigned see
     if constexpr (std::is_integral_v<T>)
       value = static_cast<T>(static_cast<uint64_t>(random()) * random());
     else
-      value = static_cast<T>(
-          std::ldexp(static_cast<float>(random()) * 0x1p-32f - 0.5f, static_cast<int>(random() % 8)));
+      value = static_cast<T>(std::ldexp(static_cast<float>(random()) * 0x1p-32f - 0.5f,
+                                        static_cast<int>(random() % 8)));
   }
   return result;
 }
@@ -62,9 +62,11 @@ std::vector<T> sumOverRanks(int ranks, size_t count, const Reduction &reduction,
     if (!reduction.accumulate)
       continue;
     if constexpr (std::is_integral_v<T>)
-      result[i] = static_cast<T>(static_cast<uint64_t>(result[i]) + static_cast<uint64_t>(before[i]));
+      result[i] =
+          static_cast<T>(static_cast<uint64_t>(result[i]) + static_cast<uint64_t>(before[i]));
     else
-      result[i] = static_cast<T>(static_cast<SumOf<T>>(before[i]) + static_cast<SumOf<T>>(result[i]));
+      result[i] =
+          static_cast<T>(static_cast<SumOf<T>>(before[i]) + static_cast<SumOf<T>>(result[i]));
   }
   return result;
 }
@@ -73,7 +75,8 @@ template <typename T> std::byte *bytes(std::vector<T> &values) {
   return reinterpret_cast<std::byte *>(values.data());
 }
 
-template <typename T> bool sameBits(const T *a, const std::vector<T> &b, size_t begin, size_t count) {
+template <typename T>
+bool sameBits(const T *a, const std::vector<T> &b, size_t begin, size_t count) {
   return std::memcmp(a, b.data() + begin, count * sizeof(T)) == 0;
 }
 
@@ -159,7 +162,8 @@ TYPED_TEST(CollectivesOf, RingReductionsAreCloseAndTheSameOnAllRanks) {
         EXPECT_EQ(fresh.bytesSent(TrafficKind::AllReduce),
                   allReduceTraffic(Algorithm::Ring, ranks, transport.rank(), count, sizeof(T)));
         std::vector<T> all(n * count);
-        fresh.allGatherBytes(std::as_bytes(std::span(data)), std::as_writable_bytes(std::span(all)));
+        fresh.allGatherBytes(std::as_bytes(std::span(data)),
+                             std::as_writable_bytes(std::span(all)));
         for (size_t rank = 0; rank < n; ++rank)
           EXPECT_TRUE(sameBits(all.data() + rank * count, data, 0, count));
       }
@@ -248,9 +252,9 @@ TEST(Collectives, RefuseWhatTheyCannotDo) {
     Collectives collectives(transport);
     std::vector<float> data(8);
     Bytes scratch(16);
-    EXPECT_THROW(collectives.reduceScatter(bytes(data), bytes(data), 4, {c10::ScalarType::Bool},
-                                           scratch),
-                 Error);
+    EXPECT_THROW(
+        collectives.reduceScatter(bytes(data), bytes(data), 4, {c10::ScalarType::Bool}, scratch),
+        Error);
     EXPECT_THROW(collectives.reduceScatter(bytes(data), bytes(data), 4, {c10::ScalarType::Int, 0.5},
                                            scratch),
                  Error);
@@ -275,13 +279,26 @@ TEST(SumKernel, RoundsLikeAten) {
       for (size_t i = 0; i < all.size(); ++i) {
         T value(all[i], T::from_bits());
         T want(static_cast<float>(value) * factor);
-        bool bothNaN = std::isnan(static_cast<float>(result[i])) && std::isnan(static_cast<float>(want));
+        bool bothNaN =
+            std::isnan(static_cast<float>(result[i])) && std::isnan(static_cast<float>(want));
         ASSERT_TRUE(result[i].x == want.x || bothNaN) << i << " times " << factor;
       }
     }
   };
   check(c10::BFloat16());
   check(c10::Half());
+}
+
+TEST(SumKernel, LargeAndUnalignedOutputsAreTheSame) {
+  // Large results take another way to memory.
+  const size_t count = 300001;
+  std::vector<float> a = values<float>(0, count), b = values<float>(1, count), output(count + 1);
+  std::array<const std::byte *, 2> sources = {bytes(a), bytes(b)};
+  for (size_t offset : {0u, 1u}) {
+    sumInOrder({.scale = 0.7}, sources, bytes(output) + offset * sizeof(float), count);
+    for (size_t i = 0; i < count; ++i)
+      ASSERT_EQ(output[offset + i], (a[i] + b[i]) * 0.7f) << i;
+  }
 }
 
 TEST(HostChannel, AgreesOrSaysWhoEnteredWhat) {

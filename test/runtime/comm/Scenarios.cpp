@@ -34,8 +34,14 @@ CommunicatorOptions options() {
   return options;
 }
 
+uint64_t milliseconds() {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+          .count());
+}
+
 /// Gathers until a rank is lost, and prints what it was told and how long after `since`, in
-/// milliseconds since boot, which the culprit writes down.
+/// milliseconds.
 int gatherUntilLost(Communicator &communicator, const volatile uint64_t *since) {
   std::vector<std::byte> buffer(size_t(1) << 20);
   size_t shard = buffer.size() / static_cast<size_t>(communicator.size());
@@ -43,20 +49,12 @@ int gatherUntilLost(Communicator &communicator, const volatile uint64_t *since) 
     while (true)
       communicator.collectives().allGather(buffer.data(), shard);
   } catch (const Error &error) {
-    auto now = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch());
-    fmt::print(stderr, "after {} ms: {}\n", static_cast<uint64_t>(now.count()) - *since,
-               error.what());
+    fmt::print(stderr, "after {} ms: {}\n", milliseconds() - *since, error.what());
   }
   return 1;
 }
 
-uint64_t milliseconds() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
-          .count());
-}
-
-/// Rank 0 tells the others when it happened: all read one clock.
+/// When it happened, told to all ranks: they read one clock.
 struct SharedTime {
   uint64_t *value = static_cast<uint64_t *>(
       mmap(nullptr, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -65,7 +63,10 @@ struct SharedTime {
 /// All ranks gather; after a while `culprit` does `act`.
 int lose(int ranks, int culprit, CommunicatorOptions options, const std::function<void()> &act) {
   SharedTime since;
-  return launchLocally(ranks, [&](const World &world) {
+  // A stopped process takes no signal but the last.
+  LaunchOptions hurry;
+  hurry.grace = std::chrono::milliseconds(300);
+  auto body = [&](const World &world) {
     Communicator communicator(world, options);
     if (world.rank != culprit)
       return gatherUntilLost(communicator, since.value);
@@ -76,12 +77,13 @@ int lose(int ranks, int culprit, CommunicatorOptions options, const std::functio
     *since.value = milliseconds();
     act();
     return 0;
-  });
+  };
+  return launchLocally(ranks, body, hurry);
 }
 
 int hang(int ranks, int culprit) {
   CommunicatorOptions impatient = options();
-  impatient.heartbeat.patience = std::chrono::milliseconds(700);
+  impatient.heartbeat.patience = std::chrono::milliseconds(1500);
   return lose(ranks, culprit, impatient, [] { raise(SIGSTOP); });
 }
 
@@ -89,7 +91,8 @@ volatile std::sig_atomic_t interrupted = 0;
 
 const std::map<std::string, std::function<int()>> &scenarios() {
   static const std::map<std::string, std::function<int()>> all = {
-      {"world", [] {
+      {"world",
+       [] {
          return launchLocally(3, [](const World &world) {
            Communicator communicator(world, options());
            for (int turn = 0; turn < world.size; ++turn) {
@@ -101,20 +104,23 @@ const std::map<std::string, std::function<int()>> &scenarios() {
            return 0;
          });
        }},
-      {"codes", [] {
+      {"codes",
+       [] {
          return launchLocally(3, [](const World &world) {
            std::this_thread::sleep_for(std::chrono::milliseconds(world.rank == 1 ? 50 : 400));
            return 10 + world.rank;
          });
        }},
-      {"throws", [] {
+      {"throws",
+       [] {
          return launchLocally(2, [](const World &world) -> int {
            if (world.rank == 1)
              throw Error("no data");
            return 0;
          });
        }},
-      {"stubborn", [] {
+      {"stubborn",
+       [] {
          LaunchOptions hurry;
          hurry.grace = std::chrono::milliseconds(150);
          return launchLocally(
@@ -127,7 +133,8 @@ const std::map<std::string, std::function<int()>> &scenarios() {
              },
              hurry);
        }},
-      {"interrupt", [] {
+      {"interrupt",
+       [] {
          return launchLocally(2, [](const World &world) {
            std::signal(SIGINT, [](int) { interrupted = 1; });
            std::signal(SIGTERM, [](int) { interrupted = 2; });
@@ -139,7 +146,8 @@ const std::map<std::string, std::function<int()>> &scenarios() {
            return 0;
          });
        }},
-      {"threads", [] {
+      {"threads",
+       [] {
          std::thread other([] { std::this_thread::sleep_for(std::chrono::milliseconds(200)); });
          int code = 0;
          try {
@@ -156,29 +164,39 @@ const std::map<std::string, std::function<int()>> &scenarios() {
       {"failure", [] { return lose(3, 1, options(), [] { throw Error("out of luck"); }); }},
       {"hang", [] { return hang(3, 1); }},
       {"master-hang", [] { return hang(2, 0); }},
-      {"pause", [] {
-         // A rank that is stopped for longer than its own patience blames nobody when it goes on.
+      {"pause",
+       [] {
+         // Both ranks are stopped for longer than their patience, as when a laptop sleeps.
          CommunicatorOptions impatient = options();
          impatient.heartbeat.patience = std::chrono::milliseconds(1500);
          return launchLocally(2, [&](const World &world) {
            Communicator communicator(world, impatient);
-           if (pid_t pid = getpid(), helper = world.rank == 0 ? fork() : 1; helper == 0) {
-             for (int i = 0; i < 3; ++i) {
-               kill(pid, SIGSTOP);
-               usleep(700000);
-               kill(pid, SIGCONT);
-               usleep(300000);
+           const uint64_t start = milliseconds();
+           std::array<pid_t, 2> ranks{};
+           pid_t own = getpid();
+           communicator.host().scalars().allGatherBytes(std::as_bytes(std::span(&own, 1)),
+                                                        std::as_writable_bytes(std::span(ranks)));
+           if (world.rank == 0 && fork() == 0) {
+             for (int signal : {SIGSTOP, SIGCONT}) {
+               for (pid_t pid : ranks)
+                 kill(pid, signal);
+               usleep(2500000);
              }
              _exit(0);
            }
-           for (int i = 0; i < 30; ++i) {
-             std::this_thread::sleep_for(std::chrono::milliseconds(100));
-             communicator.host().agree(0, 0);
+           for (bool more = true; more;) {
+             std::this_thread::sleep_for(std::chrono::milliseconds(50));
+             std::array<uint64_t, 2> times{};
+             uint64_t time = milliseconds() - start;
+             communicator.host().scalars().allGatherBytes(std::as_bytes(std::span(&time, 1)),
+                                                          std::as_writable_bytes(std::span(times)));
+             more = times[0] < 3000;
            }
            return 0;
          });
        }},
-      {"environment", [] {
+      {"environment",
+       [] {
          std::optional<World> world =
              worldFromEnvironment([](const char *name) { return std::getenv(name); });
          Communicator communicator(*world, options());
