@@ -4,7 +4,7 @@
 
 #include "dialects/aten/AtenDialect.h"
 #include "dialects/exec/ExecDialect.h"
-#include "passes/schedule/KernelTable.h"
+#include "passes/layout/KernelTable.h"
 
 #include <functional>
 

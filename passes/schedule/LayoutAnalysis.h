@@ -8,7 +8,7 @@
 #define REGIMEN_PASSES_SCHEDULE_LAYOUTANALYSIS_H
 
 #include "dialects/train/TrainDialect.h"
-#include "passes/schedule/KernelTable.h"
+#include "passes/layout/KernelTable.h"
 
 namespace regimen::passes {
 

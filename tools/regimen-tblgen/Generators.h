@@ -1,7 +1,7 @@
 //===- Generators.h - What regimen-tblgen's generators share ----*- C++ -*-===//
 //
-// One file a table (Schemas.cpp, Vjps.cpp, Kernels.cpp, Coverage.cpp), each registering its
-// generators.
+// One file a table (Schemas.cpp, Vjps.cpp, Kernels.cpp, Costs.cpp, Coverage.cpp), each registering
+// its generators.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_TOOLS_TBLGEN_GENERATORS_H

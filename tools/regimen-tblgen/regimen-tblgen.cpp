@@ -3,6 +3,7 @@
 //   -gen-aten-schemas  OpSchemas, inference hooks, lookup by name (TypeRules.td)
 //   -gen-vjps          every op's gradient (Vjp.td)
 //   -gen-kernels       every op's kernels (Kernels.td)
+//   -gen-costs         floating-point operations (Costs.td)
 //   -gen-coverage      the page of ops by tables (Coverage.td)
 //
 //===----------------------------------------------------------------------===//

@@ -20,9 +20,9 @@ class Kernel<Op atenOp, KernelMode kernelMode, string kernelName, string layoutR
   KernelMode mode = kernelMode;
   /// Operator and overload, or the runtime's name.
   string name = kernelName;
-  /// Strides of the results: a function of regimen::passes::layouts (passes/schedule/LayoutRules.h).
+  /// Strides of the results: a function of regimen::passes::layouts (passes/layout/LayoutRules.h).
   string layout = layoutRule;
-  /// Bytes of the kernel's own temporaries: a function of regimen::passes::scratch (passes/schedule/ScratchRules.h).
+  /// Bytes of the kernel's own temporaries: a function of regimen::passes::scratch (passes/layout/ScratchRules.h).
   string scratch = "none";
   /// The kernel's arguments where they are not those of the op's schema: names of these, "default", "none", "[]", or a
   /// number for a Scalar ("0" an integer, "0.0" a float).

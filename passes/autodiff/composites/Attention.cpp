@@ -1,6 +1,6 @@
 //===- Attention.cpp - scaled_dot_product_attention -----------------------===//
-#include "passes/autodiff/Strides.h"
 #include "passes/autodiff/composites/Composites.h"
+#include "passes/layout/EagerLayout.h"
 
 #include <cmath>
 #include <limits>
@@ -64,7 +64,7 @@ private:
     Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
     return sizesOf(op.getQuery()).back() == sizesOf(op.getValue()).back() &&
            llvm::all_of(operands, [](Value operand) {
-             return sizesOf(operand).size() == 4 && stridesOf(operand).back() == 1;
+             return sizesOf(operand).size() == 4 && eagerLayoutOf(operand).strides.back() == 1;
            });
   }
 

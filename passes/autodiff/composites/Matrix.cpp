@@ -1,6 +1,6 @@
 //===- Matrix.cpp - linear and matmul -------------------------------------===//
-#include "passes/autodiff/Strides.h"
 #include "passes/autodiff/composites/Composites.h"
+#include "passes/layout/EagerLayout.h"
 
 using namespace mlir;
 using namespace regimen;
@@ -17,7 +17,7 @@ static Value transposeLast(AtenBuilder &a, Value x) { return a.transpose(x, -2, 
 
 /// Whether the batch dimensions of `x` lie as one, so that folding them costs no copy.
 static bool batchIsContiguous(Value x) {
-  SmallVector<int64_t> strides = stridesOf(x);
+  SmallVector<int64_t> strides = eagerLayoutOf(x).strides;
   ArrayRef<int64_t> sizes = sizesOf(x);
   for (size_t i = 0; i + 2 < sizes.size(); ++i)
     if (strides[i] != strides[i + 1] * sizes[i + 1])
@@ -140,7 +140,7 @@ public:
       rewriter.replaceOp(op, addmm(a, bias, input, a.t(weight)));
       return success();
     }
-    if (bias && isContiguous(input)) {
+    if (bias && eagerLayoutOf(input).isContiguous()) {
       Value rows = a.view(input, {product(sizes.drop_back()), sizes.back()});
       Value result = addmm(a, bias, rows, a.t(weight));
       rewriter.replaceOp(op, a.view(result, sizesOf(op.getResult())));

@@ -1,6 +1,6 @@
 //===- Normalization.cpp - Norms and dropout ------------------------------===//
-#include "passes/autodiff/Strides.h"
 #include "passes/autodiff/composites/Composites.h"
+#include "passes/layout/EagerLayout.h"
 
 #include <limits>
 
@@ -18,7 +18,7 @@ static Value layerNorm(AtenBuilder &a, aten::LayerNormOp op) {
 static Value groupNorm(AtenBuilder &a, aten::GroupNormOp op) {
   Value input = op.getInput();
   ArrayRef<int64_t> sizes = sizesOf(input);
-  if (!isContiguous(input))
+  if (!eagerLayoutOf(input).isContiguous())
     input = a.call("aten::clone", {{input}}, {a.i64("memory_format", 0)});
   int64_t pixels = 1;
   for (int64_t size : sizes.drop_front(2))

@@ -1,6 +1,6 @@
 //===- Kernels.cpp - Gradients of matrix products and big kernels ---------===//
-#include "passes/autodiff/Strides.h"
 #include "passes/autodiff/rules/Rules.h"
+#include "passes/layout/EagerLayout.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -9,13 +9,13 @@ using namespace regimen::passes;
 
 /// The cotangent of x in x @ y (mm_mat1_backward): column-major if x is.
 static Value mat1Cotangent(AtenBuilder &a, Value grad, Value x, Value y, Value alpha) {
-  Value product = isColumnMajor(x) ? a.t(a.mm(y, a.t(grad))) : a.mm(grad, a.t(y));
+  Value product = eagerLayoutOf(x).isColumnMajor() ? a.t(a.mm(y, a.t(grad))) : a.mm(grad, a.t(y));
   return a.maybeMultiply(product, alpha);
 }
 
 /// The cotangent of y in x @ y (mm_mat2_backward): column-major if y is.
 static Value mat2Cotangent(AtenBuilder &a, Value grad, Value x, Value y, Value alpha) {
-  Value product = isColumnMajor(y) ? a.t(a.mm(a.t(grad), x)) : a.mm(a.t(x), grad);
+  Value product = eagerLayoutOf(y).isColumnMajor() ? a.t(a.mm(a.t(grad), x)) : a.mm(a.t(x), grad);
   return a.maybeMultiply(product, alpha);
 }
 
@@ -133,7 +133,7 @@ void rules::nativeGroupNorm(VjpContext &c) {
     attributes.emplace_back(name, c.attr(name));
   // The kernel wants contiguous tensors; a clone of one that is already costs a copy, not bits.
   auto contiguous = [&](Value x) {
-    return isContiguous(x)
+    return eagerLayoutOf(x).isContiguous()
                ? x
                : c.aten().call("aten::clone", {{x}}, {c.aten().i64("memory_format", 0)});
   };

@@ -1,5 +1,5 @@
 //===- Layout.cpp - Where the elements of a tensor lie --------------------===//
-#include "passes/schedule/Layout.h"
+#include "passes/layout/Layout.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include <numeric>
@@ -46,6 +46,10 @@ bool Layout::isNonOverlappingAndDense() const {
     expected *= sizes[axis];
   }
   return true;
+}
+
+bool Layout::isColumnMajor() const {
+  return rank() == 2 && strides[0] == 1 && strides[1] == sizes[0];
 }
 
 bool Layout::sameAs(const Layout &other) const {

@@ -1,5 +1,5 @@
 //===- ScratchRules.cpp - Bounds of kernels' own temporaries --------------===//
-#include "passes/schedule/ScratchRules.h"
+#include "passes/layout/ScratchRules.h"
 
 #include "dialects/exec/ExecDialect.h"
 #include "llvm/Support/MathExtras.h"

@@ -1,6 +1,6 @@
 //===- Layout.h - Where the elements of a tensor lie ------------*- C++ -*-===//
-#ifndef REGIMEN_PASSES_SCHEDULE_LAYOUT_H
-#define REGIMEN_PASSES_SCHEDULE_LAYOUT_H
+#ifndef REGIMEN_PASSES_LAYOUT_LAYOUT_H
+#define REGIMEN_PASSES_LAYOUT_LAYOUT_H
 
 #include "dialects/aten/AtenDialect.h"
 
@@ -20,6 +20,8 @@ struct Layout {
   /// Row-major without gaps; strides of axes of one element do not matter. As
   /// Tensor.is_contiguous().
   bool isContiguous() const;
+  /// A matrix that lies column by column without gaps.
+  bool isColumnMajor() const;
   /// A permutation of a row-major tensor. As Tensor.is_non_overlapping_and_dense().
   bool isNonOverlappingAndDense() const;
   /// The same elements at the same places: strides equal but for axes of one element.
@@ -55,4 +57,4 @@ private:
 
 } // namespace regimen::passes
 
-#endif // REGIMEN_PASSES_SCHEDULE_LAYOUT_H
+#endif // REGIMEN_PASSES_LAYOUT_LAYOUT_H

@@ -1,5 +1,5 @@
 //===- KernelTable.cpp - Which kernel computes an aten op -----------------===//
-#include "passes/schedule/KernelTable.h"
+#include "passes/layout/KernelTable.h"
 
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringMap.h"
@@ -10,7 +10,7 @@ using namespace regimen::passes;
 
 namespace {
 using exec::KernelMode;
-#include "passes/schedule/Kernels.cpp.inc"
+#include "passes/layout/Kernels.cpp.inc"
 } // namespace
 
 static bool conditionsHold(const KernelRecord &record, const LayoutArgs &args, bool fuse) {
@@ -37,6 +37,12 @@ const KernelRecord *passes::selectKernel(const LayoutArgs &args, bool fuse) {
     if (conditionsHold(record, args, fuse))
       return &record;
   return nullptr;
+}
+
+bool passes::isAlwaysContiguous(Operation *op) {
+  return llvm::all_of(
+      kernelTable().lookup(op->getName().getStringRef()),
+      [](const KernelRecord &record) { return record.layout == layouts::contiguous; });
 }
 
 ViewRule passes::viewRuleOf(Operation *op) {

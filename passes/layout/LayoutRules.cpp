@@ -1,5 +1,5 @@
 //===- LayoutRules.cpp - Strides of what kernels make ---------------------===//
-#include "passes/schedule/LayoutRules.h"
+#include "passes/layout/LayoutRules.h"
 
 #include "llvm/ADT/STLExtras.h"
 

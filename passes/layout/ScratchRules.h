@@ -5,10 +5,10 @@
 // up to 64 bytes.
 //
 //===----------------------------------------------------------------------===//
-#ifndef REGIMEN_PASSES_SCHEDULE_SCRATCHRULES_H
-#define REGIMEN_PASSES_SCHEDULE_SCRATCHRULES_H
+#ifndef REGIMEN_PASSES_LAYOUT_SCRATCHRULES_H
+#define REGIMEN_PASSES_LAYOUT_SCRATCHRULES_H
 
-#include "passes/schedule/Layout.h"
+#include "passes/layout/Layout.h"
 
 namespace regimen::passes {
 
@@ -38,4 +38,4 @@ int64_t flashAttentionBackward(const LayoutArgs &args, int64_t threads);
 } // namespace scratch
 } // namespace regimen::passes
 
-#endif // REGIMEN_PASSES_SCHEDULE_SCRATCHRULES_H
+#endif // REGIMEN_PASSES_LAYOUT_SCRATCHRULES_H

@@ -4,10 +4,10 @@
 // strides, and therefore give the bits, that they do in PyTorch.
 //
 //===----------------------------------------------------------------------===//
-#ifndef REGIMEN_PASSES_SCHEDULE_LAYOUTRULES_H
-#define REGIMEN_PASSES_SCHEDULE_LAYOUTRULES_H
+#ifndef REGIMEN_PASSES_LAYOUT_LAYOUTRULES_H
+#define REGIMEN_PASSES_LAYOUT_LAYOUTRULES_H
 
-#include "passes/schedule/Layout.h"
+#include "passes/layout/Layout.h"
 
 namespace regimen::passes {
 
@@ -58,4 +58,4 @@ std::optional<llvm::SmallVector<Layout>> unsqueezeView(const LayoutArgs &args);
 } // namespace layouts
 } // namespace regimen::passes
 
-#endif // REGIMEN_PASSES_SCHEDULE_LAYOUTRULES_H
+#endif // REGIMEN_PASSES_LAYOUT_LAYOUTRULES_H

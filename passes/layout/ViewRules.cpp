@@ -1,5 +1,5 @@
 //===- ViewRules.cpp - Windows that views are -----------------------------===//
-#include "passes/schedule/LayoutRules.h"
+#include "passes/layout/LayoutRules.h"
 
 #include "llvm/ADT/STLExtras.h"
 
