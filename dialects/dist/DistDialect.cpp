@@ -3,10 +3,13 @@
 
 #include "dialects/train/TrainDialect.h"
 
+#include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
+using namespace regimen;
 using namespace regimen::dist;
 
 /// `[dp = 4, tp = 2]`
@@ -38,10 +41,23 @@ static void printMeshAxes(OpAsmPrinter &printer, Operation *, ArrayAttr axes,
 }
 
 #include "dialects/dist/DistDialect.cpp.inc"
+#include "dialects/dist/DistEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/dist/DistAttrs.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/dist/DistTypes.cpp.inc"
 #define GET_OP_CLASSES
 #include "dialects/dist/DistOps.cpp.inc"
 
 void DistDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/dist/DistAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/dist/DistTypes.cpp.inc"
+      >();
   addOperations<
 #define GET_OP_LIST
 #include "dialects/dist/DistOps.cpp.inc"
@@ -75,6 +91,7 @@ LogicalResult MeshOp::verify() {
 // - as many offsets as parameters, at least one
 // - offsets are non-negative multiples of 64
 // - elements is a positive multiple of 256
+// - zero is a ZeRO stage
 LogicalResult BucketOp::verify() {
   if (getParameters().empty() || getParameters().size() != getOffsets().size())
     return emitOpError() << "has " << getOffsets().size() << " offsets for "
@@ -87,6 +104,8 @@ LogicalResult BucketOp::verify() {
   if (elements < 1 || elements % kShardAlignment)
     return emitOpError() << "length " << elements << " is no positive multiple of "
                          << kShardAlignment;
+  if (getZero() > 3)
+    return emitOpError() << "has ZeRO stage " << getZero() << "; there are 0, 1, 2 and 3";
   return success();
 }
 
@@ -116,5 +135,76 @@ LogicalResult BucketOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (end > static_cast<int64_t>(getElements()))
     return emitOpError() << "has " << getElements() << " elements, but its last parameter ends at "
                          << end;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Segments and communication
+//===----------------------------------------------------------------------===//
+
+/// Fails unless `name` is a bucket.
+static LogicalResult verifyBucketUse(Operation *op, FlatSymbolRefAttr name,
+                                     SymbolTableCollection &tables) {
+  if (tables.lookupNearestSymbolFrom<BucketOp>(op, name))
+    return success();
+  return op->emitOpError() << "names " << name << ", which is no bucket";
+}
+
+/// The parameter to which a model state belongs, or which it is; null for other symbols.
+static StringRef parameterOf(Operation *storage) {
+  if (auto gradient = dyn_cast_if_present<train::GradientOp>(storage))
+    return gradient.getParameter();
+  if (auto state = dyn_cast_if_present<train::StateOp>(storage))
+    return state.getParameter();
+  if (auto parameter = dyn_cast_if_present<train::ParameterOp>(storage))
+    return parameter.getSymName();
+  return {};
+}
+
+// - the storage is a model state of a parameter of the bucket
+// - the type is flat, of the storage's element type, and no longer than the storage
+LogicalResult SegmentOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto bucket = tables.lookupNearestSymbolFrom<BucketOp>(*this, getBucketAttr());
+  if (!bucket)
+    return emitOpError() << "names " << getBucketAttr() << ", which is no bucket";
+  auto storage = tables.lookupNearestSymbolFrom<train::StorageOpInterface>(*this, getStorageAttr());
+  StringRef parameter = parameterOf(storage);
+  if (parameter.empty() ||
+      !llvm::is_contained(bucket.getParameters(), FlatSymbolRefAttr::get(getContext(), parameter)))
+    return emitOpError() << "is of " << getStorageAttr() << ", which is no model state of "
+                         << getBucketAttr();
+  RankedTensorType whole = storage.getTensorType(), type = getTensorType();
+  if (type.getRank() != 1 || type.getElementType() != whole.getElementType() ||
+      type.getNumElements() > whole.getNumElements())
+    return emitOpError() << "has type " << type << ", but is a flat part of a " << whole;
+  return success();
+}
+
+// - the bucket exists, and is trainable unless it is gathered
+// - only a reduce_scatter accumulates
+LogicalResult StartOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto bucket = tables.lookupNearestSymbolFrom<BucketOp>(*this, getBucketAttr());
+  if (!bucket)
+    return emitOpError() << "names " << getBucketAttr() << ", which is no bucket";
+  if (getCollective() != Collective::AllGather && !bucket.getTrainable())
+    return emitOpError() << "reduces gradients of " << getBucketAttr() << ", which is frozen";
+  if (getAccumulate() && getCollective() != Collective::ReduceScatter)
+    return emitOpError() << "accumulates, which only reduce_scatter does";
+  return success();
+}
+
+LogicalResult ReleaseOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyBucketUse(*this, getBucketAttr(), tables);
+}
+
+// - the result is the value with one more axis in front
+LogicalResult ShareOp::verify() {
+  auto value = cast<RankedTensorType>(getValue().getType()),
+       result = cast<RankedTensorType>(getResult().getType());
+  if (result.getRank() != value.getRank() + 1 ||
+      result.getShape().drop_front() != value.getShape() ||
+      result.getElementType() != value.getElementType())
+    return emitOpError() << "gives " << result << " for " << value
+                         << "; it adds one axis, over the ranks, in front";
   return success();
 }

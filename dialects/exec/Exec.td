@@ -24,6 +24,7 @@
 #ifndef REGIMEN_DIALECTS_EXEC
 #define REGIMEN_DIALECTS_EXEC
 
+include "dialects/dist/Dist.td"
 include "dialects/exec/ExecEnums.td"
 include "dialects/exec/ExecInterfaces.td"
 include "dialects/train/Train.td"
@@ -38,7 +39,7 @@ def Exec_Dialect : Dialect {
   let name = "exec";
   let cppNamespace = "::regimen::exec";
   let summary = "Buffers, lanes, events and kernel calls";
-  let dependentDialects = ["::regimen::train::TrainDialect"];
+  let dependentDialects = ["::regimen::dist::DistDialect", "::regimen::train::TrainDialect"];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
 }
@@ -84,6 +85,27 @@ def Exec_ArgAttr : AttrDef<Exec_Dialect, "Arg"> {
 }
 def Exec_ArgsAttr : TypedArrayAttrBase<Exec_ArgAttr, "arguments in the order of the kernel's schema">;
 
+def Exec_SegmentAttr : AttrDef<Exec_Dialect, "Segment"> {
+  let mnemonic = "segment";
+  let summary = "The part of a model state that lies in the rank's shard of its bucket";
+  let description = [{
+    Of elements `begin` to `begin + elements` of a bucket those in elements `r * shard` to `(r + 1) * shard`, on rank r;
+    maybe none. In its buffer the part starts as `place` says: `whole`, where the buffer is the whole bucket; `shard`,
+    where it is the shard; `own`, at the buffer's start. A tensor's type gives the largest number of elements.
+  }];
+  let parameters = (ins "int64_t":$begin, "int64_t":$elements, "int64_t":$shard, EnumParameter<Exec_SegmentPlace>:$place);
+  let assemblyFormat = "`<` $begin `,` $elements `,` $shard `,` $place `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Elements that the largest part has.
+    int64_t getMostElements() const { return std::min(getElements(), getShard()); }
+    /// The same part in another buffer.
+    SegmentAttr in(SegmentPlace place) const {
+      return get(getContext(), getBegin(), getElements(), getShard(), place);
+    }
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Module level: arenas, static buffers, placement of model states
 //===----------------------------------------------------------------------===//
@@ -121,9 +143,13 @@ def Exec_FrameOp : Exec_Op<"frame", [Symbol, DeclareOpInterfaceMethods<SymbolUse
 
 def Exec_BindOp : Exec_Op<"bind", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Places a storage symbol of the train dialect in a static or frame buffer";
-  let description = "`offset` is in bytes. What a forward saves keeps the strides that it has there.";
-  let arguments = (ins FlatSymbolRefAttr:$storage, FlatSymbolRefAttr:$buffer, I64Attr:$offset, TypeAttr:$type);
-  let assemblyFormat = "$storage `at` $buffer `[` $offset `]` `:` $type attr-dict";
+  let description = [{
+    `offset` is in bytes. What a forward saves keeps the strides that it has there. A `segment` starts at another byte on
+    every rank; `offset` is then that of the whole state in a buffer of the whole bucket, else 0.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$storage, FlatSymbolRefAttr:$buffer, I64Attr:$offset,
+                   OptionalAttr<Exec_SegmentAttr>:$segment, TypeAttr:$type);
+  let assemblyFormat = "$storage `at` $buffer `[` $offset `]` (`segment` `` $segment^)? `:` $type attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MemRefType getTensorType() { return ::llvm::cast<::mlir::MemRefType>(getType()); }
@@ -199,10 +225,20 @@ def Exec_BufferOp : Exec_Op<"buffer", [
 
 def Exec_ViewOp : Exec_Op<"view", [Pure, HasParent<"ProgramOp">]> {
   let summary = "A strided window of a buffer, `offset` bytes from its start";
-  let arguments = (ins Exec_Buffer:$buffer, I64Attr:$offset);
+  let description = "Of a `segment` each rank has another part; see exec.bind.";
+  let arguments = (ins Exec_Buffer:$buffer, I64Attr:$offset, OptionalAttr<Exec_SegmentAttr>:$segment);
   let results = (outs Exec_Tensor:$tensor);
-  let assemblyFormat = "$buffer `[` $offset `]` attr-dict `:` type($tensor)";
+  let assemblyFormat = "$buffer `[` $offset `]` (`segment` `` $segment^)? attr-dict `:` type($tensor)";
+  let builders = [OpBuilder<(ins "::mlir::MemRefType":$type, "::mlir::Value":$buffer, "int64_t":$offset), [{
+    build($_builder, $_state, type, buffer, $_builder.getI64IntegerAttr(offset), SegmentAttr());
+  }]>];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Bytes of the buffer, from the first to behind the last, that the tensor has on any rank.
+    std::pair<int64_t, int64_t> getSpan() {
+      return spanOf(::llvm::cast<::mlir::MemRefType>(getType()), getOffset(), getSegmentAttr());
+    }
+  }];
 }
 
 def Exec_GivenOp : Exec_Op<"given", [HasParent<"ProgramOp">]> {
@@ -242,6 +278,27 @@ def Exec_LoadInputOp : Exec_InstructionOp<"load_input", [MemoryEffects<[MemRead,
   let summary = "Copies what the current micro-batch selects of input `input` into a tensor";
   let arguments = (ins I64Attr:$input, Exec_Tensor:$tensor, DefaultValuedAttr<Exec_LaneAttr, "Lane::Copy">:$lane);
   let assemblyFormat = "$input `->` $tensor (`lane` `` `(` $lane^ `)`)? attr-dict `:` type($tensor)";
+  let hasVerifier = 1;
+}
+
+def Exec_CollectiveOp : Exec_InstructionOp<"collective", [AttrSizedOperandSegments,
+                                                          MemoryEffects<[MemRead, MemWrite]>], ["getScratchBuffer"]> {
+  let summary = "Communication of all ranks, entered by all in the same order";
+  let description = [{
+    `whole` has the parts of all ranks one after the other, `part` the rank's own; without it the rank's part of `whole`
+    stands for it. all_gather fills `whole` from the parts. reduce_scatter leaves the mean over the ranks of `whole` in the
+    part, or adds it there with `accumulate`; all_reduce leaves it in all of `whole`. `members` are the tensors in `whole`
+    that a reduction is about: nothing else of it has a meaning. Without a `bucket` it moves a few numbers, which the
+    figures of traffic leave out.
+  }];
+  let arguments = (ins Dist_CollectiveAttr:$collective, OptionalAttr<FlatSymbolRefAttr>:$bucket, UnitAttr:$accumulate,
+                   Exec_Tensor:$whole, Optional<Exec_Tensor>:$part, Variadic<Exec_Tensor>:$members,
+                   Optional<Exec_Buffer>:$scratch, DefaultValuedAttr<Exec_LaneAttr, "Lane::Comm">:$lane);
+  let assemblyFormat = [{
+    $collective ($bucket^)? (`accumulate` $accumulate^)? `whole` `(` $whole `:` type($whole) `)`
+    (`part` `(` $part^ `:` type($part) `)`)? (`members` `(` $members^ `:` type($members) `)`)?
+    (`scratch` `` `(` $scratch^ `)`)? (`lane` `` `(` $lane^ `)`)? attr-dict
+  }];
   let hasVerifier = 1;
 }
 

@@ -177,6 +177,16 @@ int64_t regimen::exec::spanBytes(MemRefType type) {
   return (last + 1) * elementBytes(type.getElementType());
 }
 
+std::pair<int64_t, int64_t> regimen::exec::spanOf(MemRefType type, int64_t offset,
+                                                  SegmentAttr segment) {
+  int64_t bytes = elementBytes(type.getElementType());
+  if (segment && segment.getPlace() == SegmentPlace::Whole)
+    return {offset, offset + segment.getElements() * bytes};
+  if (segment && segment.getPlace() == SegmentPlace::Shard)
+    return {offset, offset + segment.getShard() * bytes};
+  return {offset, offset + spanBytes(type)};
+}
+
 SmallVector<InstructionOpInterface> ProgramOp::getInstructions() {
   return llvm::to_vector(getBody().getOps<InstructionOpInterface>());
 }
@@ -197,6 +207,23 @@ SmallVector<Value> CallOp::getWrittenTensors() {
 }
 
 Value CallOp::getScratchBuffer() { return getScratch(); }
+
+SmallVector<Value> CollectiveOp::getReadTensors() {
+  SmallVector<Value> tensors(getMembers());
+  bool gather = getCollective() == regimen::dist::Collective::AllGather;
+  if (getPart() && (gather || getAccumulate()))
+    tensors.push_back(getPart());
+  if (gather && !getPart())
+    tensors.push_back(getWhole());
+  return tensors;
+}
+
+SmallVector<Value> CollectiveOp::getWrittenTensors() {
+  bool scatter = getCollective() == regimen::dist::Collective::ReduceScatter;
+  return {scatter && getPart() ? getPart() : getWhole()};
+}
+
+Value CollectiveOp::getScratchBuffer() { return getScratch(); }
 
 SmallVector<Value> LoadInputOp::getReadTensors() { return {}; }
 SmallVector<Value> LoadInputOp::getWrittenTensors() { return {getTensor()}; }

@@ -2,6 +2,7 @@
 #ifndef REGIMEN_DIALECTS_EXEC_EXECDIALECT_H
 #define REGIMEN_DIALECTS_EXEC_EXECDIALECT_H
 
+#include "dialects/dist/DistDialect.h"
 #include "dialects/train/TrainDialect.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"
@@ -18,6 +19,13 @@
 #include "dialects/exec/ExecAttrs.h.inc"
 #define GET_TYPEDEF_CLASSES
 #include "dialects/exec/ExecTypes.h.inc"
+
+namespace regimen::exec {
+/// First and behind last byte, in its buffer, of a tensor at byte `offset`; of a segment the bytes
+/// that any rank's part has.
+std::pair<int64_t, int64_t> spanOf(mlir::MemRefType type, int64_t offset, SegmentAttr segment);
+} // namespace regimen::exec
+
 #define GET_OP_CLASSES
 #include "dialects/exec/ExecOps.h.inc"
 

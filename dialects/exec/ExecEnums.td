@@ -39,4 +39,7 @@ def Exec_ArgKind : Exec_Enum<"ArgKind", "what stands for an argument of a call",
     I32EnumAttrCase<"ScalarInt", 13, "scalar_int">, I32EnumAttrCase<"ScalarFloat", 14, "scalar_float">,
     I32EnumAttrCase<"ScalarBool", 15, "scalar_bool">, I32EnumAttrCase<"ScalarRegister", 16, "register">]>;
 
+def Exec_SegmentPlace : Exec_Enum<"SegmentPlace", "where a rank's segment starts in its buffer", [
+    I32EnumAttrCase<"Whole", 0, "whole">, I32EnumAttrCase<"Shard", 1, "shard">, I32EnumAttrCase<"Own", 2, "own">]>;
+
 #endif // REGIMEN_DIALECTS_EXEC_ENUMS

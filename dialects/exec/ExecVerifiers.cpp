@@ -123,17 +123,30 @@ static std::optional<int64_t> sharedBytes(Operation *symbol) {
   return std::nullopt;
 }
 
+LogicalResult SegmentAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t begin,
+                                  int64_t elements, int64_t shard, SegmentPlace) {
+  if (begin < 0 || elements < 0 || shard < 1)
+    return emitError() << "a segment needs elements of a bucket and shards of at least one";
+  return success();
+}
+
 /// The window of `type` at `offset` lies within `bytes`.
-static LogicalResult verifyWindow(Operation *op, MemRefType type, int64_t offset, int64_t bytes) {
+static LogicalResult verifyWindow(Operation *op, MemRefType type, int64_t offset,
+                                  SegmentAttr segment, int64_t bytes) {
   if (!type.getLayout().isIdentity() && !isa<StridedLayoutAttr>(type.getLayout()))
     return op->emitOpError() << "needs a strided tensor, has " << type;
   if (!type.hasStaticShape())
     return op->emitOpError() << "needs a static shape, has " << type;
   if (offset < 0 || offset % elementBytes(type.getElementType()))
     return op->emitOpError() << "is at byte " << offset << ", which is no element's";
-  if (offset + spanBytes(type) > bytes)
-    return op->emitOpError() << "ends at byte " << offset + spanBytes(type) << " of a buffer of "
-                             << bytes << " bytes";
+  if (segment && (type.getRank() != 1 || type.getDimSize(0) != segment.getMostElements()))
+    return op->emitOpError() << "has type " << type << ", but a segment of at most "
+                             << segment.getMostElements() << " elements";
+  if (segment && segment.getPlace() != SegmentPlace::Whole && offset != 0)
+    return op->emitOpError() << "is at byte " << offset
+                             << ", but where a segment starts depends on the rank";
+  if (int64_t end = spanOf(type, offset, segment).second; end > bytes)
+    return op->emitOpError() << "ends at byte " << end << " of a buffer of " << bytes << " bytes";
   return success();
 }
 
@@ -159,7 +172,7 @@ LogicalResult BindOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (isa<FrameOp>(buffer) != isa<train::SavedOp>(storage))
     return emitOpError() << "places " << getStorageAttr() << " in " << getBufferAttr()
                          << "; frames hold what a forward saves, and nothing else";
-  return verifyWindow(*this, type, getOffset(), *bytes);
+  return verifyWindow(*this, type, getOffset(), getSegmentAttr(), *bytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -223,7 +236,7 @@ LogicalResult ViewOp::verify() {
     bytes =
         sharedBytes(SymbolTable::lookupNearestSymbolFrom(get->getParentOp(), get.getSymbolAttr()))
             .value_or(bytes);
-  return verifyWindow(*this, getType(), getOffset(), bytes);
+  return verifyWindow(*this, getType(), getOffset(), getSegmentAttr(), bytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -260,6 +273,32 @@ LogicalResult CallOp::verify() {
     return emitOpError() << "has " << getOutputs().size() << " results in mode "
                          << stringifyKernelMode(getMode());
   return verifyOperands(*this);
+}
+
+// - the whole consists of equal parts
+// - a reduction says what it is about, in the buffer of the whole
+// - only a part is added to
+LogicalResult CollectiveOp::verify() {
+  auto whole = cast<MemRefType>(getWhole().getType());
+  bool gather = getCollective() == regimen::dist::Collective::AllGather;
+  if (getPart()) {
+    auto part = cast<MemRefType>(getPart().getType());
+    if (getCollective() == regimen::dist::Collective::AllReduce)
+      return emitOpError() << "has a part, but leaves the whole on every rank";
+    if (part.getElementType() != whole.getElementType() || part.getNumElements() == 0 ||
+        whole.getNumElements() % part.getNumElements())
+      return emitOpError() << "has a part of type " << part << ", which does not divide " << whole;
+  }
+  if (getAccumulate() && (gather || !getPart()))
+    return emitOpError() << "accumulates, but reduces to no part";
+  if (gather != getMembers().empty())
+    return emitOpError() << (gather ? "gathers, but names tensors to reduce"
+                                    : "reduces, but names no tensor to reduce");
+  Value buffer = getWhole().getDefiningOp<ViewOp>().getBuffer();
+  for (Value member : getMembers())
+    if (member.getDefiningOp<ViewOp>().getBuffer() != buffer)
+      return emitOpError() << "reduces a tensor that is not in the whole";
+  return success();
 }
 
 LogicalResult LoadInputOp::verify() {

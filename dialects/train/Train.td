@@ -192,7 +192,8 @@ def Train_Role : I32EnumAttr<"Role", "what a program is for", [
 def Train_RoleAttr : Train_EnumAttr<Train_Role, "role">;
 
 def Train_Contribution : I32EnumAttr<"Contribution", "which contribution to the gradients a micro-step makes", [
-    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"First", 1, "first">, I32EnumAttrCase<"Later", 2, "later">]> {
+    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"First", 1, "first">, I32EnumAttrCase<"Later", 2, "later">,
+    I32EnumAttrCase<"Last", 3, "last">]> {
   let cppNamespace = "::regimen::train";
   let genSpecializedAttr = 0;
 }

@@ -1,0 +1,19 @@
+//===- DistEnums.td - Enumerations of the dist dialect -----------*- tablegen -*-===//
+//
+// Enumerators in the order of formats/plan/plan.fbs.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef REGIMEN_DIALECTS_DIST_ENUMS
+#define REGIMEN_DIALECTS_DIST_ENUMS
+
+include "mlir/IR/EnumAttr.td"
+
+def Dist_Collective : I32EnumAttr<"Collective", "what ranks do together", [
+    I32EnumAttrCase<"AllGather", 0, "all_gather">, I32EnumAttrCase<"ReduceScatter", 1, "reduce_scatter">,
+    I32EnumAttrCase<"AllReduce", 2, "all_reduce">]> {
+  let cppNamespace = "::regimen::dist";
+  let genSpecializedAttr = 0;
+}
+
+#endif // REGIMEN_DIALECTS_DIST_ENUMS
