@@ -206,8 +206,21 @@ std::map<std::string, Key, std::less<>> makeKeys() {
       0, [](C &c, const json &v) { c.schedule.totalSteps = integer(v, 0, many); }};
   keys["optimizer.schedule.min_lr"] = {
       0.0, [](C &c, const json &v) { c.schedule.minLr = number(v, 0.0); }};
-  keys["zero.bucket_bytes"] = {25 << 20,
-                               [](C &c, const json &v) { c.bucketBytes = integer(v, 1, many); }};
+  keys["mesh.dp"] = {1, [](C &c, const json &v) { c.dp = integer(v, 1, 1 << 16); }};
+  keys["zero.stage"] = {0, [](C &c, const json &v) { c.zero.stage = integer(v, 0, 3); }};
+  keys["zero.bucket_bytes"] = {
+      25 << 20, [](C &c, const json &v) { c.zero.bucketBytes = integer(v, 1, many); }};
+  keys["zero.overlap"] = {true, [](C &c, const json &v) { c.zero.overlap = boolean(v); }};
+  keys["zero.prefetch_bytes"] = {"auto", [](C &c, const json &v) {
+                                   c.zero.prefetchBytes.reset();
+                                   if (v != "auto")
+                                     c.zero.prefetchBytes = integer(v, 0, many);
+                                 }};
+  keys["zero.persist_bytes"] = {
+      0, [](C &c, const json &v) { c.zero.persistBytes = integer(v, 0, many); }};
+  keys["comm.reduction"] = {"ordered", [](C &c, const json &v) {
+                              c.ringReduction = choice(v, {"ordered", "ring"}) == "ring";
+                            }};
   keys["clip_grad_norm"] = {nullptr, [](C &c, const json &v) {
                               if (v.is_null())
                                 c.clipGradNorm.reset();
@@ -258,11 +271,7 @@ std::map<std::string, Key, std::less<>> makeKeys() {
                                c.frames = uint32_t(integer(v, 1, 1 << 20));
                            }};
   // Known, and built with later releases.
-  keys["mesh.dp"] = keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
-  keys["zero.stage"] = keys["zero.persist_bytes"] = {0, {}};
-  keys["zero.overlap"] = {true, {}};
-  keys["zero.prefetch_bytes"] = {"auto", {}};
-  keys["comm.reduction"] = {"ordered", {}};
+  keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
   keys["precision.autocast"] = keys["precision.loss_scale"] = {"none", {}};
   keys["precision.params"] = keys["precision.grads"] =
       keys["precision.optimizer_states"] = {"fp32", {}};
@@ -409,6 +418,11 @@ void CompileConfig::validate() const {
   if (driver == Driver::Run && (backward || update || layout || frames))
     throw Error("the keys backward, update, layout and memory.frames are of suspended programs: "
                 "they need driver=python or driver=both");
+  if (dp > 1 && driver != Driver::Run)
+    throw Error("mesh.dp=" + std::to_string(dp) +
+                " with driver=" + (driver == Driver::Both ? "both" : "python") +
+                ": training on several ranks from PyTorch's own loop is not built yet; use "
+                "driver=run, or mesh.dp=1");
   if (backward && backward->empty() && !(driver == Driver::Python && layout))
     throw Error("backward=[] leaves the update alone, which needs driver=python and the layout of "
                 "an earlier compilation");

@@ -69,12 +69,28 @@ struct BackwardConfig {
   bool retain = false;
 };
 
+/// How model states are partitioned over the data-parallel ranks.
+struct ZeroConfig {
+  uint32_t stage = 0;
+  /// Largest bucket of parameters, in bytes.
+  uint64_t bucketBytes = 25ull << 20;
+  /// Whether collectives run beside kernels.
+  bool overlap = true;
+  /// Most bytes gathered ahead of their use; none: as much as hides a gather's time.
+  std::optional<uint64_t> prefetchBytes;
+  /// At stage 3 parameters smaller than this stay whole.
+  uint64_t persistBytes = 0;
+};
+
 struct CompileConfig {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   TargetConfig target;
-  /// Largest bucket of parameters, in bytes.
-  uint64_t bucketBytes = 25ull << 20;
+  /// Data-parallel ranks.
+  uint32_t dp = 1;
+  ZeroConfig zero;
+  /// Whether gradients are summed by a ring instead of in the order of ranks.
+  bool ringReduction = false;
   /// Largest global gradient norm; none leaves gradients as they are.
   std::optional<double> clipGradNorm;
   /// Micro-steps of a step.

@@ -46,14 +46,14 @@ std::vector<BucketPlan> regimen::passes::layOutBuckets(const std::vector<BucketI
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return items[a].firstUse < items[b].firstUse; });
 
-  using Kind = std::tuple<uint32_t, bool, bool>;
+  using Kind = std::tuple<uint32_t, bool, bool, bool>;
   std::vector<BucketPlan> buckets;
   std::map<Kind, size_t> open;
   for (size_t index : order) {
     const BucketItem &item = items[index];
     int64_t length = roundUp(item.elements, dist::BucketOp::kParameterAlignment);
     bool alone = item.tied || static_cast<uint64_t>(length) * item.elementBytes > bucketBytes;
-    Kind kind{item.type, item.trainable, item.firstUse == BucketItem::kUnused};
+    Kind kind{item.type, item.trainable, item.persistent, item.firstUse == BucketItem::kUnused};
     auto it = open.find(kind);
     bool fits = it != open.end() &&
                 static_cast<uint64_t>(buckets[it->second].elements + length) * item.elementBytes <=

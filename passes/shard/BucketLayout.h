@@ -21,6 +21,8 @@ struct BucketItem {
   bool trainable = false;
   /// Has several names: gathered by several users, so it stays alone.
   bool tied = false;
+  /// Stays whole where larger ones are sharded.
+  bool persistent = false;
   /// Position of the first use in the forward, or kUnused.
   uint64_t firstUse = kUnused;
 };
@@ -33,12 +35,12 @@ struct BucketPlan {
   int64_t elements = 0;
 };
 
-/// Cuts parameters into buckets. Items of one bucket agree in type, trainability and in whether
-/// they are used at all; an item joins the open bucket of its kind unless that would exceed
-/// `bucketBytes` (padded). Tied items, and items that exceed `bucketBytes` themselves, are buckets
-/// of their own and do not close an open one. Every item starts at a multiple of 64 elements, each
-/// of `shards` equal parts of a bucket is a multiple of 256. Buckets come in the order of their
-/// first use, those of unused items last.
+/// Cuts parameters into buckets. Items of one bucket agree in type, trainability, persistence and
+/// in whether they are used at all; an item joins the open bucket of its kind unless that would
+/// exceed `bucketBytes` (padded). Tied items, and items that exceed `bucketBytes` themselves, are
+/// buckets of their own and do not close an open one. Every item starts at a multiple of 64
+/// elements, each of `shards` equal parts of a bucket is a multiple of 256. Buckets come in the
+/// order of their first use, those of unused items last.
 std::vector<BucketPlan> layOutBuckets(const std::vector<BucketItem> &items, uint64_t bucketBytes,
                                       int64_t shards);
 

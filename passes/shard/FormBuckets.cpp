@@ -46,11 +46,6 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    if (dp != 1) {
-      module.emitError() << "mesh.dp = " << dp.getValue()
-                         << ": training on several ranks is not built yet; use mesh.dp = 1";
-      return signalPassFailure();
-    }
     auto parameters = llvm::to_vector(module.getOps<train::ParameterOp>());
     llvm::StringMap<uint64_t> firstUses;
     if (train::ProgramOp forward = findForward(module))
@@ -65,6 +60,7 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
       item.type = types.try_emplace(type.getElementType(), types.size()).first->second;
       item.elementBytes = bytesOf(type.getElementType());
       item.trainable = parameter.getTrainable();
+      item.persistent = isPersistent(parameter);
       item.tied = !parameter.getAliases().empty();
       if (auto it = firstUses.find(parameter.getSymName()); it != firstUses.end())
         item.firstUse = it->second;
@@ -76,6 +72,23 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
     if (failed(given))
       return signalPassFailure();
     write(parameters, layOutBucketsAs(items, *given, dp));
+  }
+
+  /// Whether a parameter is too small to be sharded.
+  bool isPersistent(train::ParameterOp parameter) const {
+    RankedTensorType type = parameter.getTensorType();
+    uint64_t bytes = type.getNumElements() * bytesOf(type.getElementType());
+    return zeroStage == 3 && bytes < persistBytes;
+  }
+
+  /// The stage of a bucket. One rank holds everything; what is frozen has neither gradients nor
+  /// states.
+  int64_t stageOf(train::ParameterOp first) const {
+    if (dp == 1)
+      return 0;
+    if (isPersistent(first) || zeroStage < 3)
+      return first.getTrainable() ? std::min<int64_t>(zeroStage, 2) : 0;
+    return 3;
   }
 
   /// The buckets that the option `layout` names, by indices of parameters.
@@ -144,7 +157,7 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
       train::ParameterOp first = parameters[bucket.items.front()];
       auto op = dist::BucketOp::create(
           builder, loc, "", builder.getArrayAttr(names), bucket.offsets, bucket.elements,
-          first.getTensorType().getElementType(), first.getTrainable());
+          first.getTensorType().getElementType(), first.getTrainable(), stageOf(first));
       add(op, "bucket" + std::to_string(index));
     }
     remark::analysis(loc, remark::RemarkOpts::name("buckets").category("shard"))

@@ -77,3 +77,75 @@ dist.bucket @b parameters [@v, @w] offsets [0, 64] elements 256 : f32 trainable
 train.parameter @w : tensor<250xf32> trainable
 // expected-error @+1 {{has 256 elements, but its last parameter ends at 314}}
 dist.bucket @b parameters [@w] offsets [64] elements 256 : f32 trainable
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+// expected-error @+1 {{has ZeRO stage 4; there are 0, 1, 2 and 3}}
+dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable zero 4
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+train.parameter @v : tensor<4xf32> trainable
+dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable
+// expected-error @+1 {{names @c, which is no bucket}}
+dist.segment @s of @w in @c : tensor<4xf32>
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+train.parameter @v : tensor<4xf32> trainable
+dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable
+// expected-error @+1 {{is of @v, which is no model state of @b}}
+dist.segment @s of @v in @b : tensor<4xf32>
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+train.parameter @v : tensor<4xf32> trainable
+dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable
+// expected-error @+1 {{has type 'tensor<5xf32>', but is a flat part of a 'tensor<4xf32>'}}
+dist.segment @s of @w in @b : tensor<5xf32>
+
+// -----
+
+train.program @p evaluation inputs [] outputs [] {
+  // expected-error @+1 {{names @c, which is no bucket}}
+  %p = dist.start all_gather @c
+}
+
+// -----
+
+train.program @p evaluation inputs [] outputs [] {
+  // expected-error @+1 {{names @c, which is no bucket}}
+  dist.release @c
+}
+
+// -----
+
+train.parameter @w : tensor<4xf32>
+dist.bucket @b parameters [@w] offsets [0] elements 512 : f32
+train.program @p evaluation inputs [] outputs [] {
+  // expected-error @+1 {{reduces gradients of @b, which is frozen}}
+  %p = dist.start all_reduce @b
+}
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+train.parameter @v : tensor<4xf32> trainable
+dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable
+train.program @p evaluation inputs [] outputs [] {
+  // expected-error @+1 {{accumulates, which only reduce_scatter does}}
+  %p = dist.start all_gather @b accumulate
+}
+
+// -----
+
+train.parameter @w : tensor<4xf32>
+train.program @p evaluation inputs [] outputs [] {
+  %w = train.read @w : tensor<4xf32>
+  // expected-error @+1 {{gives 'tensor<4x2xf32>' for 'tensor<4xf32>'; it adds one axis, over the ranks, in front}}
+  %s = dist.share %w : (tensor<4xf32>) -> tensor<4x2xf32>
+}

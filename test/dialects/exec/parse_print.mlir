@@ -47,3 +47,26 @@ exec.program @step micro_step contribution(first) inputs ["x"] outputs ["loss"] 
 // CHECK: exec.program @nothing
 exec.program @nothing update inputs [] outputs [] {
 }
+
+// CHECK: exec.bind @"sharded:segment" at @shard[0] segment<64, 300, 256, shard> : memref<256xf32>
+train.parameter @sharded : tensor<300xf32> trainable
+train.parameter @before : tensor<64xf32> trainable
+dist.bucket @sharded_bucket parameters [@before, @sharded] offsets [0, 64] elements 512 : f32 trainable zero 3
+dist.segment @"sharded:segment" of @sharded in @sharded_bucket : tensor<256xf32>
+exec.static @shard bytes 1024 category(params)
+exec.bind @"sharded:segment" at @shard[0] segment<64, 300, 256, shard> : memref<256xf32>
+
+// CHECK-LABEL: exec.program @collectives
+exec.program @collectives update inputs [] outputs [] {
+  %shard = exec.get @shard
+  %window = exec.buffer "window" bytes 2048 category(comm)
+  %received = exec.buffer "received" bytes 1024 category(comm)
+  %part = exec.view %shard[0] : memref<256xf32>
+  %whole = exec.view %window[0] : memref<512xf32>
+  // CHECK: exec.view %{{.*}}[256] segment<64, 300, 256, whole> : memref<256xf32>
+  %member = exec.view %window[256] segment<64, 300, 256, whole> : memref<256xf32>
+  // CHECK: exec.collective all_gather @sharded_bucket whole(%{{.*}} : memref<512xf32>) part(%{{.*}} : memref<256xf32>){{$}}
+  exec.collective all_gather @sharded_bucket whole(%whole : memref<512xf32>) part(%part : memref<256xf32>)
+  // CHECK: exec.collective reduce_scatter @sharded_bucket accumulate whole(%{{.*}} : memref<512xf32>) part(%{{.*}} : memref<256xf32>) members(%{{.*}} : memref<256xf32>) scratch(%{{.*}}){{$}}
+  exec.collective reduce_scatter @sharded_bucket accumulate whole(%whole : memref<512xf32>) part(%part : memref<256xf32>) members(%member : memref<256xf32>) scratch(%received)
+}

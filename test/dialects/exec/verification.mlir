@@ -292,3 +292,121 @@ exec.program @p evaluation inputs ["x"] takes [#train.port<argument 0>] outputs 
 // expected-error @+1 {{has 0 entries in 'takes' for 1}}
 exec.program @p evaluation inputs ["x"] takes [] outputs [] {
 }
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  // expected-error @+1 {{has type 'memref<8xf32>', but a segment of at most 4 elements}}
+  %x = exec.view %0[0] segment<0, 8, 4, own> : memref<8xf32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  // expected-error @+1 {{is at byte 16, but where a segment starts depends on the rank}}
+  %x = exec.view %0[16] segment<0, 4, 8, shard> : memref<4xf32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  // expected-error @+1 {{ends at byte 128 of a buffer of 64 bytes}}
+  %x = exec.view %0[0] segment<0, 4, 32, shard> : memref<4xf32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  // expected-error @+1 {{ends at byte 72 of a buffer of 64 bytes}}
+  %x = exec.view %0[32] segment<8, 10, 4, whole> : memref<4xf32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  // expected-error @+1 {{a segment needs elements of a bucket and shards of at least one}}
+  %x = exec.view %0[0] segment<0, 4, 0, own> : memref<4xf32>
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  %1 = exec.buffer "b" bytes 64 category(comm)
+  %w = exec.view %0[0] : memref<8xf32>
+  %p = exec.view %1[0] : memref<4xf32>
+  %q = exec.view %1[0] : memref<3xf32>
+  %m = exec.view %0[0] : memref<2xf32>
+  // expected-error @+1 {{has a part of type 'memref<3xf32>', which does not divide 'memref<8xf32>'}}
+  exec.collective all_gather whole(%w : memref<8xf32>) part(%q : memref<3xf32>)
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  %1 = exec.buffer "b" bytes 64 category(comm)
+  %w = exec.view %0[0] : memref<8xf32>
+  %p = exec.view %1[0] : memref<4xf32>
+  %q = exec.view %1[0] : memref<3xf32>
+  %m = exec.view %0[0] : memref<2xf32>
+  // expected-error @+1 {{has a part, but leaves the whole on every rank}}
+  exec.collective all_reduce whole(%w : memref<8xf32>) part(%p : memref<4xf32>) members(%m : memref<2xf32>)
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  %1 = exec.buffer "b" bytes 64 category(comm)
+  %w = exec.view %0[0] : memref<8xf32>
+  %p = exec.view %1[0] : memref<4xf32>
+  %q = exec.view %1[0] : memref<3xf32>
+  %m = exec.view %0[0] : memref<2xf32>
+  // expected-error @+1 {{accumulates, but reduces to no part}}
+  exec.collective reduce_scatter accumulate whole(%w : memref<8xf32>) members(%m : memref<2xf32>)
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  %1 = exec.buffer "b" bytes 64 category(comm)
+  %w = exec.view %0[0] : memref<8xf32>
+  %p = exec.view %1[0] : memref<4xf32>
+  %q = exec.view %1[0] : memref<3xf32>
+  %m = exec.view %0[0] : memref<2xf32>
+  // expected-error @+1 {{reduces, but names no tensor to reduce}}
+  exec.collective reduce_scatter whole(%w : memref<8xf32>)
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  %1 = exec.buffer "b" bytes 64 category(comm)
+  %w = exec.view %0[0] : memref<8xf32>
+  %p = exec.view %1[0] : memref<4xf32>
+  %q = exec.view %1[0] : memref<3xf32>
+  %m = exec.view %0[0] : memref<2xf32>
+  // expected-error @+1 {{gathers, but names tensors to reduce}}
+  exec.collective all_gather whole(%w : memref<8xf32>) members(%m : memref<2xf32>)
+}
+
+// -----
+
+exec.program @p update inputs [] outputs [] {
+  %0 = exec.buffer "a" bytes 64 category(comm)
+  %1 = exec.buffer "b" bytes 64 category(comm)
+  %w = exec.view %0[0] : memref<8xf32>
+  %p = exec.view %1[0] : memref<4xf32>
+  %q = exec.view %1[0] : memref<3xf32>
+  %m = exec.view %0[0] : memref<2xf32>
+  // expected-error @+1 {{reduces a tensor that is not in the whole}}
+  exec.collective reduce_scatter whole(%w : memref<8xf32>) members(%p : memref<4xf32>)
+}

@@ -61,9 +61,9 @@ TEST(CompileConfig, UnknownKeyNamesTheNearest) {
 
 TEST(CompileConfig, FeaturesNotBuiltTakeTheirDefaultOnly) {
   CompileConfig config;
-  config.set("mesh.dp", 1);
-  EXPECT_EQ(errorOf([&] { config.set("mesh.dp", 4); }),
-            "configuration key 'mesh.dp' = 4: this feature is not built yet; the only value is 1");
+  config.set("mesh.tp", 1);
+  EXPECT_EQ(errorOf([&] { config.set("mesh.tp", 4); }),
+            "configuration key 'mesh.tp' = 4: this feature is not built yet; the only value is 1");
 }
 
 TEST(CompileConfig, WrongValuesSayWhatIsExpected) {
