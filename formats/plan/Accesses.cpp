@@ -1,13 +1,48 @@
 #include "formats/plan/Validator.h"
 
 #include <algorithm>
+#include <cstdint>
 
 using namespace regimen;
 using namespace regimen::plan;
 
+/// The bytes that any rank's segment has; nothing if the segment is none of a flat tensor, or
+/// leaves its buffer.
+static std::optional<std::pair<uint64_t, uint64_t>> segmentExtent(const fb::TensorT &tensor,
+                                                                  uint64_t bytes) {
+  const fb::ShardPartT &segment = *tensor.segment;
+  uint64_t width = elementBytes(tensor.dtype), most = bytes / width;
+  if (segment.place > fb::ShardPlace::MAX || segment.shard == 0 ||
+      segment.elements > static_cast<uint64_t>(INT64_MAX) ||
+      tensor.sizes !=
+          std::vector<int64_t>{static_cast<int64_t>(std::min(segment.elements, segment.shard))} ||
+      tensor.strides != std::vector<int64_t>{1})
+    return std::nullopt;
+  switch (segment.place) {
+  case fb::ShardPlace::Whole:
+    if (segment.elements > most || segment.begin > most - segment.elements ||
+        tensor.byte_offset != segment.begin * width)
+      return std::nullopt;
+    return std::pair(tensor.byte_offset, tensor.byte_offset + segment.elements * width);
+  case fb::ShardPlace::Shard:
+    if (segment.shard > most || tensor.byte_offset != 0)
+      return std::nullopt;
+    return std::pair(uint64_t{0}, segment.shard * width);
+  case fb::ShardPlace::Own:
+    if (tensor.byte_offset != 0)
+      return std::nullopt;
+    if (static_cast<uint64_t>(tensor.sizes[0]) > most)
+      return std::nullopt;
+    return std::pair(uint64_t{0}, static_cast<uint64_t>(tensor.sizes[0]) * width);
+  }
+  return std::nullopt;
+}
+
 std::optional<std::pair<uint64_t, uint64_t>> regimen::plan::extent(const fb::TensorT &tensor,
                                                                    uint64_t bytes) {
   uint64_t width = elementBytes(tensor.dtype), last = 0;
+  if (tensor.segment && width != 0)
+    return segmentExtent(tensor, bytes);
   if (width == 0 || tensor.sizes.size() != tensor.strides.size() || tensor.byte_offset > bytes ||
       tensor.byte_offset % width != 0)
     return std::nullopt;
@@ -96,11 +131,30 @@ static void addCall(const fb::PlanT &plan, const fb::CallT &call, std::vector<Ac
   result.insert(result.end(), writes.begin(), writes.end());
 }
 
+static void addCollective(const fb::PlanT &plan, const fb::CollectiveT &collective,
+                          std::vector<Access> &result) {
+  Span whole = spanOf(plan, collective.whole);
+  std::optional<Span> part;
+  if (collective.part >= 0)
+    part = spanOf(plan, static_cast<uint32_t>(collective.part));
+  bool gather = collective.kind == fb::CollectiveKind::AllGather;
+  for (uint32_t member : collective.members)
+    result.push_back({spanOf(plan, member), false});
+  if (gather || (part && collective.accumulate))
+    result.push_back({part.value_or(whole), false});
+  if (collective.scratch >= 0)
+    result.push_back({spanOfBuffer(plan, static_cast<uint32_t>(collective.scratch)), true});
+  bool scatter = collective.kind == fb::CollectiveKind::ReduceScatter;
+  result.push_back({scatter && part ? *part : whole, true});
+}
+
 std::vector<Access> regimen::plan::accesses(const fb::PlanT &plan, const fb::ProgramT &program,
                                             const fb::InstructionT &instruction) {
   std::vector<Access> result;
   if (const fb::CallT *call = instruction.body.AsCall())
     addCall(plan, *call, result);
+  if (const fb::CollectiveT *collective = instruction.body.AsCollective())
+    addCollective(plan, *collective, result);
   if (const fb::LoadInputT *load = instruction.body.AsLoadInput())
     result.push_back({spanOf(plan, program.inputs[load->input]->tensor), true});
   return result;
@@ -123,6 +177,8 @@ std::string regimen::plan::describe(const fb::PlanT &plan, const fb::ProgramT &p
   std::string what;
   if (const fb::CallT *call = instruction.body.AsCall(); call && call->kernel < plan.kernels.size())
     what = plan.kernels[call->kernel]->name;
+  if (const fb::CollectiveT *collective = instruction.body.AsCollective())
+    what = fb::EnumNameCollectiveKind(collective->kind);
   if (instruction.location < plan.locations.size()) {
     const fb::LocationT &location = *plan.locations[instruction.location];
     if (!location.op.empty())

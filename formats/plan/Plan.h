@@ -21,7 +21,7 @@
 namespace regimen::plan {
 
 /// Plan.version that this code writes and reads.
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 /// Every buffer starts at a multiple of this many bytes.
 inline constexpr uint64_t kAlignment = 64;
 
@@ -98,6 +98,33 @@ MemoryReport memory(const fb::PlanT &plan);
 
 /// Key of a category in reports, e.g. "optimizer".
 std::string_view name(fb::Category category);
+
+/// Data-parallel ranks: the mesh's size.
+uint32_t ranksOf(const fb::PlanT &plan);
+
+/// Bytes of a window in which a reduction receives: the other ranks' parts at once, or one part in
+/// a ring.
+uint64_t receiveBytes(const fb::PlanT &plan, uint64_t partBytes);
+
+/// Elements [begin, begin + size) of its buffer that a segment is on a rank, counted from the
+/// buffer's start.
+struct SegmentRange {
+  uint64_t begin = 0, size = 0;
+  /// First element of the whole tensor that the segment holds.
+  uint64_t skipped = 0;
+};
+SegmentRange segmentOf(const fb::ShardPartT &segment, uint64_t rank);
+
+/// Bytes that a rank sends in a step, scalars apart. Requires a valid plan.
+struct CommReport {
+  uint64_t allGather = 0, reduceScatter = 0, allReduce = 0;
+  /// By the buckets' stages alone; see passes/shard/Traffic.h.
+  uint64_t closedForm = 0;
+  /// Collectives a step.
+  uint64_t collectives = 0;
+  uint64_t total() const { return allGather + reduceScatter + allReduce; }
+};
+CommReport communication(const fb::PlanT &plan);
 
 /// The whole plan as text, one line an instruction. Requires a valid plan.
 std::string print(const fb::PlanT &plan);

@@ -1,6 +1,6 @@
 //===- Print.cpp - A plan as text ------------------------------------------===//
 //
-//   plan "mlp" version 1 compiler "regimen 0.1.0" target cpu/native threads 1
+//   plan "mlp" version 2 compiler "regimen 0.1.0" target cpu/native threads 1
 //   arena 0 "static" static device 65536 bytes
 //   b3 "grads.0" arena 0 offset 4096 bytes 8192 grads
 //   program 0 "micro_step" micro_step first events 2 lower_bound 1024
@@ -31,6 +31,9 @@ public:
     for (size_t i = 0; i < plan.buffers.size(); ++i)
       if (plan.buffers[i]->program == -1)
         buffer(i, "");
+    for (const auto &item : plan.buckets)
+      line("bucket ", quote(item->name), " ", item->elements, " x ", std::string(name(item->dtype)),
+           " zero ", unsigned(item->zero));
     for (const auto &item : plan.parameters)
       parameter(*item);
     for (const auto &item : plan.module_buffers)
@@ -108,6 +111,10 @@ private:
     text += ">@b" + std::to_string(tensor.buffer);
     if (tensor.byte_offset)
       text += "+" + std::to_string(tensor.byte_offset);
+    if (tensor.segment)
+      text += " segment " + std::to_string(tensor.segment->begin) + "+" +
+              std::to_string(tensor.segment->elements) + " of shards of " +
+              std::to_string(tensor.segment->shard);
     return text;
   }
 
@@ -286,6 +293,20 @@ private:
     }
   }
 
+  std::string collective(const fb::CollectiveT &collective) const {
+    std::string text = lower(fb::EnumNameCollectiveKind(collective.kind));
+    if (collective.bucket >= 0)
+      text += " " + quote(plan.buckets[static_cast<size_t>(collective.bucket)]->name);
+    if (collective.accumulate)
+      text += " accumulate";
+    text += " whole " + tensor(collective.whole);
+    if (collective.part >= 0)
+      text += " part " + tensor(static_cast<uint32_t>(collective.part));
+    if (collective.scratch >= 0)
+      text += " scratch b" + std::to_string(collective.scratch);
+    return text;
+  }
+
   void instruction(const fb::ProgramT &program, size_t index) {
     const fb::InstructionT &instruction = *program.instructions[index];
     std::string text;
@@ -301,6 +322,8 @@ private:
     } else if (const fb::LoadInputT *load = instruction.body.AsLoadInput()) {
       const fb::InputT &input = *program.inputs[load->input];
       text = "load_input " + quote(input.name) + " -> " + tensor(input.tensor);
+    } else if (const fb::CollectiveT *collective = instruction.body.AsCollective()) {
+      text = this->collective(*collective);
     } else if (const fb::RecordT *record = instruction.body.AsRecord()) {
       text = "record e" + std::to_string(record->event);
     } else if (const fb::WaitT *wait = instruction.body.AsWait()) {

@@ -3,6 +3,7 @@
 #include "formats/plan/Validator.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <tuple>
 
@@ -37,6 +38,12 @@ private:
     uint16_t arena;
     Kind kind;
   };
+  /// One whose segments lie in shards of a bucket: [begin, end) are bytes of the whole bucket.
+  struct ShardedOwner {
+    std::string name;
+    uint64_t begin, end;
+    Kind kind;
+  };
 
   bool isStatic(uint32_t tensor) const {
     return regimen::plan::isStatic(plan, plan.tensors[tensor]->buffer);
@@ -46,6 +53,13 @@ private:
   void own(const std::string &name, uint32_t tensor, Kind kind) {
     if (!isStatic(tensor))
       return violations.add(name + ": not in a static buffer");
+    if (const auto &segment = plan.tensors[tensor]->segment;
+        segment && segment->place == fb::ShardPlace::Shard) {
+      uint64_t width = elementBytes(plan.tensors[tensor]->dtype);
+      sharded[plan.tensors[tensor]->buffer].push_back(
+          {name, segment->begin * width, (segment->begin + segment->elements) * width, kind});
+      return;
+    }
     Span span = spanOf(plan, tensor);
     if (!span.empty())
       owners.push_back({name, span, plan.buffers[span.buffer]->arena, kind});
@@ -63,7 +77,11 @@ private:
     for (const std::string &alias : parameter.aliases)
       checkName(alias);
     own(name, parameter.tensor, Kind::Parameter);
-    const fb::TensorT &tensor = *plan.tensors[parameter.tensor];
+    const std::vector<int64_t> &sizes = plan.tensors[parameter.tensor]->segment
+                                            ? parameter.sizes
+                                            : plan.tensors[parameter.tensor]->sizes;
+    if (!fits(parameter.tensor, sizes))
+      violations.add(name + ": its sizes are not those of its tensor");
     if (parameter.gradient == -1) {
       if (!parameter.states.empty())
         violations.add(name + ": has optimizer states but no gradient");
@@ -72,7 +90,7 @@ private:
     if (!parameter.trainable)
       violations.add(name + ": has a gradient but is not trainable");
     uint32_t gradient = static_cast<uint32_t>(parameter.gradient);
-    if (plan.tensors[gradient]->sizes != tensor.sizes)
+    if (!fits(gradient, sizes))
       violations.add(name + ": its gradient has another shape");
     if (isStatic(gradient))
       own("gradient of '" + parameter.name + "'", gradient, Kind::Gradient);
@@ -82,10 +100,21 @@ private:
       if (!slots.insert(state->slot).second)
         violations.add(slot + ": named twice");
       own(slot, state->tensor, Kind::State);
-      const std::vector<int64_t> &sizes = plan.tensors[state->tensor]->sizes;
-      if (!sizes.empty() && sizes != tensor.sizes)
+      if (!plan.tensors[state->tensor]->sizes.empty() && !fits(state->tensor, sizes))
         violations.add(slot + ": has another shape than the parameter");
     }
+  }
+
+  /// Whether a tensor has these sizes, or is a segment of one that has.
+  bool fits(uint32_t tensor, const std::vector<int64_t> &sizes) const {
+    const auto &segment = plan.tensors[tensor]->segment;
+    if (!segment)
+      return plan.tensors[tensor]->sizes == sizes;
+    uint64_t elements = 1;
+    for (int64_t size : sizes)
+      if (size < 0 || __builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements))
+        return false;
+    return elements == segment->elements;
   }
 
   void checkConstant(const std::string &name, const fb::ConstantT &constant) {
@@ -109,6 +138,18 @@ private:
     for (size_t i = 1; i < owners.size(); ++i)
       if (owners[i - 1].arena == owners[i].arena && owners[i - 1].span.overlaps(owners[i].span))
         violations.add(owners[i - 1].name + " and " + owners[i].name + " share bytes");
+    for (auto &[buffer, list] : sharded) {
+      std::sort(list.begin(), list.end(), [](const ShardedOwner &a, const ShardedOwner &b) {
+        return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+      });
+      for (size_t i = 1; i < list.size(); ++i)
+        if (list[i - 1].end > list[i].begin)
+          violations.add(list[i - 1].name + " and " + list[i].name + " share bytes");
+      Span shard = spanOfBuffer(plan, buffer);
+      for (const Owner &owner : owners)
+        if (owner.arena == plan.buffers[buffer]->arena && owner.span.overlaps(shard))
+          violations.add(owner.name + " and " + list.front().name + " share bytes");
+    }
   }
 
   /// What a program must not write: nothing writes a constant, evaluation no state at all, a
@@ -128,9 +169,14 @@ private:
           if (!access.write || access.span.empty() ||
               !regimen::plan::isStatic(plan, access.span.buffer))
             continue;
-          const Owner *owner = findOwner(access.span, *program);
-          if (owner)
+          if (const Owner *owner = findOwner(access.span, *program))
             violations.add(describe(plan, *program, i) + ": writes " + owner->name);
+          if (auto list = sharded.find(access.span.buffer); list != sharded.end())
+            for (const ShardedOwner &owner : list->second)
+              if (isProtected(*program, owner.kind)) {
+                violations.add(describe(plan, *program, i) + ": writes " + owner.name);
+                break;
+              }
         }
   }
 
@@ -151,6 +197,7 @@ private:
   std::set<std::string> names;
   std::set<uint32_t> initialised; // tensors of module buffers
   std::vector<Owner> owners;
+  std::map<uint32_t, std::vector<ShardedOwner>> sharded; // by buffer
 };
 } // namespace
 

@@ -9,6 +9,7 @@ using namespace regimen;
 using namespace regimen::plan;
 
 static constexpr uint64_t kMaxArena = uint64_t{1} << 47;
+static constexpr uint64_t kMaxRanks = uint64_t{1} << 16;
 
 namespace {
 class TableChecker {
@@ -71,6 +72,7 @@ private:
             present &= instruction->body.value != nullptr && (!call || full(call->args));
           }
       }
+      present &= full(plan.buckets);
     }
     if (!present)
       violations.add("plan: a required part is missing");
@@ -97,6 +99,15 @@ private:
     for (const auto &axis : plan.mesh)
       if (axis->size == 0 || !axes.insert(axis->name).second)
         violations.add("mesh axis '" + axis->name + "': empty or named twice");
+    uint64_t ranks = 1;
+    for (const auto &axis : plan.mesh)
+      ranks = std::min<uint64_t>(ranks * std::max(axis->size, 1u), kMaxRanks + 1);
+    if (ranks > kMaxRanks)
+      violations.add("mesh: more than " + std::to_string(kMaxRanks) + " ranks");
+    for (const auto &bucket : plan.buckets)
+      if (!isValid(bucket->dtype) || bucket->zero > 3 || bucket->elements > kMaxArena ||
+          bucket->elements % std::max<uint64_t>(ranks, 1) != 0)
+        violations.add("bucket '" + bucket->name + "': unknown type or stage, or unequal shards");
     if (plan.target->device.empty() || plan.target->threads == 0)
       violations.add("target: no device or no threads");
 
@@ -164,6 +175,8 @@ private:
       return fail("has " + std::to_string(tensor.sizes.size()) + " sizes and " +
                   std::to_string(tensor.strides.size()) + " strides");
     const fb::BufferT &buffer = *plan.buffers[tensor.buffer];
+    if (tensor.segment && tensor.segment->shard > kMaxArena)
+      return fail("a shard of " + std::to_string(tensor.segment->shard) + " elements");
     if (!extent(tensor, buffer.bytes))
       fail("sizes, strides and offset do not fit into buffer " + std::to_string(tensor.buffer) +
            " '" + buffer.name + "' of " + std::to_string(buffer.bytes) + " bytes");
@@ -300,6 +313,10 @@ private:
         fail("loads input '" + program.inputs[load->input]->name + "', which the caller brings");
       if (instruction.lane != fb::Lane::Copy)
         fail("inputs are loaded on the copy lane");
+    } else if (const fb::CollectiveT *collective = instruction.body.AsCollective()) {
+      checkCollective(*collective, fail);
+      if (instruction.lane != fb::Lane::Comm)
+        fail("ranks meet on the comm lane");
     } else if (const fb::RecordT *record = instruction.body.AsRecord()) {
       if (record->event >= program.events)
         fail("event " + std::to_string(record->event) + " does not exist");
@@ -310,6 +327,55 @@ private:
         fail("waits for event " + std::to_string(wait->event) + ", which was not recorded before");
     } else {
       fail("unknown kind of instruction");
+    }
+  }
+
+  /// A whole of equal parts, one a rank, and a window to receive in.
+  template <typename Fail> void checkCollective(const fb::CollectiveT &collective, Fail fail) {
+    bool exist = isTensor(collective.whole) &&
+                 (collective.part == -1 || isTensor(collective.part)) &&
+                 std::all_of(collective.members.begin(), collective.members.end(),
+                             [&](uint32_t member) { return isTensor(member); });
+    if (!exist || collective.scratch < -1 ||
+        collective.scratch >= static_cast<int64_t>(plan.buffers.size()) || collective.bucket < -1 ||
+        collective.bucket >= static_cast<int64_t>(plan.buckets.size()))
+      return fail("a tensor, bucket or scratch buffer does not exist");
+    if (!isValid(collective.kind))
+      return fail("unknown kind of collective");
+    const fb::TensorT &whole = *plan.tensors[collective.whole];
+    uint64_t ranks = ranksOf(plan);
+    uint64_t elements = static_cast<uint64_t>(numElements(whole));
+    if (!isContiguous(whole) || whole.segment || ranks < 2 || elements % ranks != 0)
+      return fail("its whole is not a part for each of " + std::to_string(ranks) + " ranks");
+    if (collective.part >= 0) {
+      const fb::TensorT &part = *plan.tensors[static_cast<size_t>(collective.part)];
+      if (!isContiguous(part) || part.segment || part.dtype != whole.dtype ||
+          static_cast<uint64_t>(numElements(part)) * ranks != elements)
+        fail("its part is not one of " + std::to_string(ranks) + " of the whole");
+      if (part.buffer == whole.buffer)
+        fail("its part and its whole are in one buffer");
+    }
+    bool gather = collective.kind == fb::CollectiveKind::AllGather;
+    if (gather != collective.members.empty())
+      fail(gather ? "gathers, but names what it reduces" : "reduces nothing");
+    for (uint32_t member : collective.members)
+      if (plan.tensors[member]->buffer != whole.buffer || plan.tensors[member]->segment ||
+          plan.tensors[member]->dtype != whole.dtype)
+        fail("tensor " + std::to_string(member) + " is not in the whole");
+    if (collective.accumulate &&
+        (collective.kind != fb::CollectiveKind::ReduceScatter || collective.part < 0))
+      fail("accumulates without a part to add to");
+    if (collective.part >= 0 && collective.kind == fb::CollectiveKind::AllReduce)
+      fail("reduces to all ranks, but has a part");
+    uint64_t needed = gather ? 0 : receiveBytes(plan, elements / ranks * elementBytes(whole.dtype));
+    uint64_t found =
+        collective.scratch >= 0 ? plan.buffers[static_cast<size_t>(collective.scratch)]->bytes : 0;
+    if (found < needed)
+      fail("receives in " + std::to_string(found) + " bytes, needs " + std::to_string(needed));
+    if (collective.bucket >= 0) {
+      const fb::BucketT &bucket = *plan.buckets[static_cast<size_t>(collective.bucket)];
+      if (bucket.elements != elements || bucket.dtype != whole.dtype)
+        fail("moves another number of elements than its bucket '" + bucket.name + "' has");
     }
   }
 
@@ -405,13 +471,14 @@ private:
   /// A step needs a micro-step that starts the gradients, later ones if it has several, and an
   /// update.
   void checkRoles() {
-    bool micro = false, first = false, later = false, gradients = false;
+    bool micro = false, first = false, later = false, last = false, gradients = false;
     for (const auto &program : plan.programs) {
       // Suspended micro-steps make whichever contribution their caller asks for.
       if (program->segment == fb::Segment::Whole) {
         micro |= program->role == fb::Role::MicroStep;
         first |= program->contribution == fb::Contribution::First;
         later |= program->contribution == fb::Contribution::Later;
+        last |= program->contribution == fb::Contribution::Last;
       }
       if (program->role != fb::Role::MicroStep && program->contribution != fb::Contribution::None)
         violations.add(programName(*program) + ": only a micro-step contributes to gradients");
@@ -422,7 +489,7 @@ private:
       return;
     if (!first)
       violations.add("plan: no micro-step makes the first contribution to the gradients");
-    if (!later && plan.training->accumulate > 1)
+    if (!later && plan.training->accumulate > (last ? 2u : 1u))
       violations.add("plan: no micro-step makes the later contributions that accumulate = " +
                      std::to_string(plan.training->accumulate) + " needs");
   }

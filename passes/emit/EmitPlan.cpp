@@ -52,10 +52,13 @@ public:
     emitHeader();
     emitTraining();
     emitArenas();
+    for (auto bucket : module.getOps<dist::BucketOp>())
+      tables.addBucket(bucket);
     emitStates();
     emitConstants();
     for (auto program : module.getOps<exec::ProgramOp>())
       plan.programs.push_back(emitProgram(program, tables));
+    emitBuckets();
     return std::move(plan);
   }
 
@@ -147,6 +150,28 @@ private:
     return it == places.end() ? -1 : static_cast<int32_t>(it->second);
   }
 
+  /// What a rank has of a gradient or state: its segment, or the whole.
+  int32_t ownTensor(StringRef storage) const {
+    int32_t segment = tensorOf(dist::segmentName(storage));
+    return segment >= 0 ? segment : tensorOf(storage);
+  }
+
+  /// What the closed form of traffic asks of a bucket.
+  void emitBuckets() {
+    plan.ring = config.ringReduction;
+    llvm::StringMap<fb::BucketT *> byParameter;
+    for (auto [index, bucket] : llvm::enumerate(module.getOps<dist::BucketOp>()))
+      for (auto name : bucket.getParameters().getAsRange<FlatSymbolRefAttr>())
+        byParameter[name.getValue()] = plan.buckets[index].get();
+    for (auto gradient : module.getOps<train::GradientOp>())
+      byParameter.at(gradient.getParameter())->gradients = true;
+    for (auto program : module.getOps<exec::ProgramOp>())
+      if (program.getContribution() == train::Contribution::First)
+        for (auto collective : program.getBody().getOps<exec::CollectiveOp>())
+          if (collective.getCollective() == dist::Collective::AllGather && collective.getBucket())
+            ++plan.buckets[tables.bucketIndex(*collective.getBucket())]->gathers;
+  }
+
   uint32_t requireTensor(Operation *op, StringRef storage) const {
     int32_t tensor = tensorOf(storage);
     if (tensor < 0)
@@ -156,26 +181,32 @@ private:
 
   void emitStates() {
     for (auto bind : module.getOps<exec::BindOp>())
-      places[bind.getStorage()] = tables.tensorOf(tables.bufferOf(bind.getBuffer()),
-                                                  bind.getOffset(), bind.getTensorType());
+      places[bind.getStorage()] =
+          tables.tensorOf(tables.bufferOf(bind.getBuffer()), bind.getOffset(), bind.getTensorType(),
+                          bind.getSegmentAttr());
     llvm::StringMap<fb::ParameterT *> parameters;
     for (auto parameter : module.getOps<train::ParameterOp>()) {
       auto entry = std::make_unique<fb::ParameterT>();
       entry->name = parameter.getSymName().str();
       for (StringRef alias : parameter.getAliases().getAsValueRange<StringAttr>())
         entry->aliases.push_back(alias.str());
-      entry->tensor = requireTensor(parameter, parameter.getSymName());
+      int32_t whole = tensorOf(parameter.getSymName());
+      int32_t segment = tensorOf(dist::segmentName(parameter.getSymName()));
+      entry->tensor = whole < 0 && segment >= 0 ? static_cast<uint32_t>(segment)
+                                                : requireTensor(parameter, parameter.getSymName());
+      if (whole < 0)
+        entry->sizes = std::vector<int64_t>(parameter.getTensorType().getShape());
       entry->trainable = parameter.getTrainable();
       entry->group = static_cast<uint32_t>(parameter.getGroup());
       parameters[parameter.getSymName()] = entry.get();
       plan.parameters.push_back(std::move(entry));
     }
     for (auto gradient : module.getOps<train::GradientOp>())
-      parameters.at(gradient.getParameter())->gradient = tensorOf(gradient.getSymName());
+      parameters.at(gradient.getParameter())->gradient = ownTensor(gradient.getSymName());
     for (auto state : module.getOps<train::StateOp>()) {
       auto entry = std::make_unique<fb::StateT>();
       entry->slot = state.getSlot().str();
-      entry->tensor = requireTensor(state, state.getSymName());
+      entry->tensor = static_cast<uint32_t>(ownTensor(state.getSymName()));
       parameters.at(state.getParameter())->states.push_back(std::move(entry));
     }
     for (auto buffer : module.getOps<train::BufferOp>())

@@ -124,14 +124,32 @@ uint32_t PlanTables::bufferOf(Value buffer) const {
 
 uint32_t PlanTables::tensorOf(Value tensor) {
   auto view = tensor.getDefiningOp<exec::ViewOp>();
-  return tensorOf(bufferOf(view.getBuffer()), view.getOffset(), view.getType());
+  return tensorOf(bufferOf(view.getBuffer()), view.getOffset(), view.getType(),
+                  view.getSegmentAttr());
 }
 
-uint32_t PlanTables::tensorOf(uint32_t buffer, int64_t byteOffset, MemRefType type) {
+void PlanTables::addBucket(dist::BucketOp bucket) {
+  auto entry = std::make_unique<fb::BucketT>();
+  entry->name = bucket.getSymName().str();
+  entry->elements = bucket.getElements();
+  entry->dtype = emitDType(bucket.getElementType());
+  entry->zero = static_cast<uint8_t>(bucket.getZero());
+  bucketIndices[entry->name] = static_cast<int32_t>(plan.buckets.size());
+  plan.buckets.push_back(std::move(entry));
+}
+
+uint32_t PlanTables::tensorOf(uint32_t buffer, int64_t byteOffset, MemRefType type,
+                              exec::SegmentAttr segment) {
   SmallVector<int64_t> strides = exec::stridesOf(type);
-  TensorKey key{buffer, byteOffset, emitDType(type.getElementType()),
+  TensorKey key{buffer,
+                byteOffset,
+                emitDType(type.getElementType()),
                 std::vector<int64_t>(type.getShape()),
-                std::vector<int64_t>(strides.begin(), strides.end())};
+                std::vector<int64_t>(strides.begin(), strides.end()),
+                {-1, 0, 0, 0}};
+  if (segment)
+    std::get<5>(key) = {segment.getBegin(), segment.getElements(), segment.getShard(),
+                        static_cast<int64_t>(segment.getPlace())};
   auto [it, isNew] = tensors.try_emplace(key, plan.tensors.size());
   if (isNew) {
     auto entry = std::make_unique<fb::TensorT>();
@@ -140,6 +158,13 @@ uint32_t PlanTables::tensorOf(uint32_t buffer, int64_t byteOffset, MemRefType ty
     entry->dtype = std::get<2>(key);
     entry->sizes = std::get<3>(key);
     entry->strides = std::get<4>(key);
+    if (segment) {
+      entry->segment = std::make_unique<fb::ShardPartT>();
+      entry->segment->begin = static_cast<uint64_t>(segment.getBegin());
+      entry->segment->elements = static_cast<uint64_t>(segment.getElements());
+      entry->segment->shard = static_cast<uint64_t>(segment.getShard());
+      entry->segment->place = static_cast<fb::ShardPlace>(segment.getPlace());
+    }
     plan.tensors.push_back(std::move(entry));
   }
   return it->second;

@@ -6,6 +6,7 @@
 #include "formats/plan/Plan.h"
 #include "passes/allocate/Lifetimes.h"
 
+#include <array>
 #include <map>
 #include <tuple>
 
@@ -31,8 +32,11 @@ public:
   uint32_t bufferOf(mlir::Value buffer) const;
   uint32_t bufferOf(llvm::StringRef symbol) const;
   /// Index of the tensor that a value of exec.view stands for.
+  void addBucket(dist::BucketOp bucket);
+  int32_t bucketIndex(llvm::StringRef name) const { return bucketIndices.at(name.str()); }
   uint32_t tensorOf(mlir::Value tensor);
-  uint32_t tensorOf(uint32_t buffer, int64_t byteOffset, mlir::MemRefType type);
+  uint32_t tensorOf(uint32_t buffer, int64_t byteOffset, mlir::MemRefType type,
+                    exec::SegmentAttr segment = {});
   uint32_t kernelOf(exec::CallOp call);
   uint32_t locationOf(mlir::Operation *op);
 
@@ -40,8 +44,8 @@ private:
   template <typename Buffer>
   uint32_t addBufferEntry(Buffer op, int32_t program, Lifetime lifetime, llvm::StringRef name);
 
-  using TensorKey =
-      std::tuple<uint32_t, int64_t, plan::fb::DType, std::vector<int64_t>, std::vector<int64_t>>;
+  using TensorKey = std::tuple<uint32_t, int64_t, plan::fb::DType, std::vector<int64_t>,
+                               std::vector<int64_t>, std::array<int64_t, 4>>;
   using LocationKey = std::tuple<std::string, std::string, std::string, uint32_t>;
 
   plan::fb::PlanT &plan;
@@ -51,6 +55,7 @@ private:
   std::map<TensorKey, uint32_t> tensors;
   std::map<std::pair<std::string, plan::fb::KernelMode>, uint32_t> kernels;
   std::map<LocationKey, uint32_t> locations;
+  std::map<std::string, int32_t, std::less<>> bucketIndices;
 };
 
 } // namespace regimen::passes

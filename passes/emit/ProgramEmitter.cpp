@@ -122,6 +122,7 @@ private:
     entry->location = tables.locationOf(op);
     TypeSwitch<Operation *>(op)
         .Case([&](exec::CallOp call) { entry->body.Set(emitCall(call)); })
+        .Case([&](exec::CollectiveOp collective) { entry->body.Set(emitCollective(collective)); })
         .Case([&](exec::LoadInputOp load) { entry->body.Set(emitLoad(load)); })
         .Case([&](exec::RecordOp record) {
           fb::RecordT body;
@@ -136,6 +137,22 @@ private:
         .Default(
             [](Operation *other) { failEmit(other, "an instruction that plans do not have"); });
     result->instructions.push_back(std::move(entry));
+  }
+
+  fb::CollectiveT emitCollective(exec::CollectiveOp op) {
+    fb::CollectiveT body;
+    body.kind = static_cast<fb::CollectiveKind>(op.getCollective());
+    if (std::optional<StringRef> bucket = op.getBucket())
+      body.bucket = tables.bucketIndex(*bucket);
+    body.accumulate = op.getAccumulate();
+    body.whole = tables.tensorOf(op.getWhole());
+    if (Value part = op.getPart())
+      body.part = static_cast<int32_t>(tables.tensorOf(part));
+    for (Value member : op.getMembers())
+      body.members.push_back(tables.tensorOf(member));
+    if (Value scratch = op.getScratch())
+      body.scratch = static_cast<int32_t>(tables.bufferOf(scratch));
+    return body;
   }
 
   fb::LoadInputT emitLoad(exec::LoadInputOp load) {

@@ -44,8 +44,8 @@ TEST(PlanFile, RefusesOtherFilesAndVersions) {
   EXPECT_NE(errorOf({}).find("not a plan file"), std::string::npos);
   EXPECT_NE(errorOf(samples::archiveBytes()).find("not a plan file"), std::string::npos);
   fb::PlanT plan = samples::samplePlan();
-  plan.version = 2;
-  EXPECT_NE(errorOf(serialize(plan)).find("plan version 2, this program reads version 1"),
+  plan.version = kVersion + 1;
+  EXPECT_NE(errorOf(serialize(plan)).find("plan version 3, this program reads version 2"),
             std::string::npos);
 }
 
@@ -101,7 +101,7 @@ TEST(PlanFile, RefusesFilesWhosePartsOverlap) {
 TEST(PlanPrint, ShowsEverything) {
   std::string text = print(samples::samplePlan());
   for (const char *line :
-       {"plan \"tiny\" version 1 compiler \"regimen 0.1.0\" target cpu/native threads 1\n",
+       {"plan \"tiny\" version 2 compiler \"regimen 0.1.0\" target cpu/native threads 1\n",
         "arena 1 \"work\" work device 320 bytes\n",
         "b1 \"grads.0\" arena 0 offset 512 bytes 512 grads\n",
         "parameter \"w\" t0<4x2xf32>@b0 gradient t2<4x2xf32>@b1 group 0 exp_avg t4<4x2xf32>@b2\n",
