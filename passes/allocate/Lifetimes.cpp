@@ -18,59 +18,75 @@ exec::BufferOp bufferOf(Value tensor) {
   return tensor.getDefiningOp<exec::ViewOp>().getBuffer().getDefiningOp<exec::BufferOp>();
 }
 
+/// Buffers that instructions of different lanes touch in turn may share bytes only if events order
+/// the two. So a buffer lives on, beyond what touches it, up to the last instruction of another
+/// lane that may run before that is done.
 class Walker {
 public:
-  explicit Walker(exec::ProgramOp program) : program(program) {
+  explicit Walker(exec::ProgramOp program)
+      : program(program), instructions(program.getInstructions()) {
     for (auto buffer : program.getBody().getOps<exec::BufferOp>())
       lifetimes.insert({buffer, Lifetime()});
   }
 
   llvm::MapVector<exec::BufferOp, Lifetime> run() {
-    SmallVector<exec::InstructionOpInterface> instructions = program.getInstructions();
-    for (auto [index, instruction] : llvm::enumerate(instructions)) {
-      current = static_cast<uint32_t>(index);
-      visit(instruction);
-    }
-    for (Value output : program.getBody().front().getTerminator()->getOperands())
-      if (exec::BufferOp buffer = bufferOf(output); buffer && !instructions.empty())
-        touch(buffer, current, current);
+    computeClocks();
+    for (auto [index, instruction] : llvm::enumerate(instructions))
+      visit(instruction, static_cast<uint32_t>(index));
+    if (!instructions.empty())
+      for (Value output : program.getBody().front().getTerminator()->getOperands()) {
+        auto last = static_cast<uint32_t>(instructions.size() - 1);
+        touch(bufferOf(output), last, last);
+      }
     return std::move(lifetimes);
   }
 
 private:
-  void visit(exec::InstructionOpInterface instruction) {
-    size_t lane = static_cast<size_t>(instruction.getLane());
-    if (auto record = dyn_cast<exec::RecordOp>(*instruction)) {
-      events[record.getEvent()] = clocks[lane];
-      events[record.getEvent()][lane] = current;
-      return;
+  /// What every instruction that touches memory knows to be done, by its lane, in order.
+  void computeClocks() {
+    std::array<Clock, kLanes> lanes{};
+    llvm::DenseMap<uint64_t, Clock> events;
+    for (auto [index, instruction] : llvm::enumerate(instructions)) {
+      size_t lane = static_cast<size_t>(instruction.getLane());
+      if (auto record = dyn_cast<exec::RecordOp>(*instruction)) {
+        events[record.getEvent()] = lanes[lane];
+        events[record.getEvent()][lane] = static_cast<uint32_t>(index);
+      } else if (auto wait = dyn_cast<exec::WaitOp>(*instruction)) {
+        for (auto [mine, theirs] : llvm::zip(lanes[lane], events[wait.getEvent()]))
+          mine = std::max(mine, theirs);
+      } else {
+        issued[lane].push_back({static_cast<uint32_t>(index), lanes[lane]});
+      }
     }
-    if (auto wait = dyn_cast<exec::WaitOp>(*instruction)) {
-      for (auto [mine, theirs] : llvm::zip(clocks[lane], events[wait.getEvent()]))
-        mine = std::max(mine, theirs);
-      return;
-    }
-    uint32_t first = firstThatMayRun(lane);
-    for (Value tensor : instruction.getReadTensors())
-      touch(bufferOf(tensor), first, current);
-    for (Value tensor : instruction.getWrittenTensors())
-      touch(bufferOf(tensor), first, current);
-    if (Value scratch = instruction.getScratchBuffer())
-      touch(scratch.getDefiningOp<exec::BufferOp>(), first, current);
-    issued[lane].push_back(current);
   }
 
-  /// First instruction of another lane that is not known to be done now, or the current one.
-  uint32_t firstThatMayRun(size_t lane) const {
-    uint32_t first = current;
+  void visit(exec::InstructionOpInterface instruction, uint32_t index) {
+    if (isa<exec::RecordOp, exec::WaitOp>(*instruction))
+      return;
+    uint32_t last = lastBefore(static_cast<size_t>(instruction.getLane()), index);
+    for (Value tensor : instruction.getReadTensors())
+      touch(bufferOf(tensor), index, last);
+    for (Value tensor : instruction.getWrittenTensors())
+      touch(bufferOf(tensor), index, last);
+    if (Value scratch = instruction.getScratchBuffer())
+      touch(scratch.getDefiningOp<exec::BufferOp>(), index, last);
+  }
+
+  /// The last instruction of another lane behind `index` that does not know it to be done, or
+  /// `index`.
+  uint32_t lastBefore(size_t lane, uint32_t index) const {
+    uint32_t last = index;
     for (size_t other = 0; other < kLanes; ++other) {
       if (other == lane)
         continue;
-      auto it = llvm::lower_bound(issued[other], clocks[lane][other]);
-      if (it != issued[other].end())
-        first = std::min(first, *it);
+      // What a lane knows only grows.
+      auto it = llvm::partition_point(issued[other], [&](const Issued &later) {
+        return later.index < index || later.known[lane] <= index;
+      });
+      if (it != issued[other].begin())
+        last = std::max(last, std::prev(it)->index);
     }
-    return first;
+    return last;
   }
 
   void touch(exec::BufferOp buffer, uint32_t first, uint32_t last) {
@@ -82,13 +98,16 @@ private:
     lifetime.last = isNew ? last : std::max(lifetime.last, last);
   }
 
+  struct Issued {
+    uint32_t index;
+    Clock known;
+  };
+
   exec::ProgramOp program;
+  SmallVector<exec::InstructionOpInterface> instructions;
   llvm::MapVector<exec::BufferOp, Lifetime> lifetimes;
   llvm::DenseSet<Operation *> touched;
-  std::array<std::vector<uint32_t>, kLanes> issued; // instructions that touch memory, ascending
-  std::array<Clock, kLanes> clocks{};
-  llvm::DenseMap<uint64_t, Clock> events;
-  uint32_t current = 0;
+  std::array<std::vector<Issued>, kLanes> issued;
 };
 
 } // namespace

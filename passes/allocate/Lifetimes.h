@@ -17,9 +17,9 @@ struct Lifetime {
 /// Lifetimes of the program's own buffers, in their order. Two buffers whose lifetimes do not meet
 /// may share bytes: every access of the earlier one is then known to be done, in whatever lane,
 /// when the later one is first touched. So a lifetime reaches from the first instruction that
-/// touches the buffer (or, before it, the first one of another lane that may still run then) to the
-/// last one; outputs live to the end. Scratch lives during its call. A buffer that nothing touches
-/// lives at instruction 0.
+/// touches the buffer to the last one, or to the last instruction of another lane that does not
+/// wait for it; outputs live to the end. Scratch lives during its call. A buffer that nothing
+/// touches lives at instruction 0.
 llvm::MapVector<exec::BufferOp, Lifetime> computeLifetimes(exec::ProgramOp program);
 
 } // namespace regimen::passes

@@ -16,9 +16,8 @@ SmallVector<SmallVector<Access>> passes::collectAccesses(exec::ProgramOp program
     SmallVector<Access> &mine = all.emplace_back();
     auto add = [&](Value tensor, bool writes) {
       auto view = tensor.getDefiningOp<exec::ViewOp>();
-      int64_t begin = view.getOffset();
-      mine.push_back({canonical(view.getBuffer()), begin, begin + exec::spanBytes(view.getType()),
-                      writes, instruction});
+      auto [begin, end] = view.getSpan();
+      mine.push_back({canonical(view.getBuffer()), begin, end, writes, instruction});
     };
     for (Value tensor : instruction.getReadTensors())
       add(tensor, false);

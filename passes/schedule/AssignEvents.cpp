@@ -33,9 +33,18 @@ struct AssignEventsPass : passes::impl::AssignEventsPassBase<AssignEventsPass> {
     int64_t count = program.getEvents();
     OpBuilder builder(program.getContext());
 
+    /// The instruction that records an event which the program has already.
+    llvm::DenseMap<int64_t, size_t> recorded;
+
     for (auto [index, instruction] : llvm::enumerate(instructions)) {
       indices[instruction] = index;
       auto lane = size_t(instruction.getLane());
+      if (auto record = dyn_cast<exec::RecordOp>(*instruction))
+        recorded[record.getEvent()] = index;
+      if (auto wait = dyn_cast<exec::WaitOp>(*instruction))
+        if (auto it = recorded.find(wait.getEvent()); it != recorded.end())
+          for (size_t other = 0; other < kLanes; ++other)
+            known[lane][other] = std::max(known[lane][other], done[it->second][other]);
       std::array<Operation *, kLanes> last{};
       for (const Access &access : accesses[index])
         for (const Access &before : earlier[access.buffer]) {

@@ -33,7 +33,7 @@ struct LowerToExecPass : passes::impl::LowerToExecPassBase<LowerToExecPass> {
         return signalPassFailure();
       if (program.getSegment() == train::Segment::Forward)
         placeSaved(program, *layouts, statics, forward);
-      if (failed(passes::ProgramLowering(program, *layouts, statics, threads).run()))
+      if (failed(passes::ProgramLowering(program, *layouts, statics, {threads, ring}).run()))
         return signalPassFailure();
       program.erase();
     }

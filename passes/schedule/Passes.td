@@ -39,6 +39,31 @@ def LowerToExecPass : Pass<"regimen-lower-to-exec", "::mlir::ModuleOp"> {
   let options = [
     Option<"fuse", "fuse", "bool", "true", "Use the default path's kernels; false is the reference path">,
     Option<"threads", "threads", "int64_t", "1", "Threads a rank, for the bounds of kernels' temporaries">,
+    Option<"ring", "ring", "bool", "false", "Reduce gradients by a ring, for the bounds of its temporaries">,
+  ];
+}
+
+def ScheduleCollectivesPass : Pass<"regimen-schedule-collectives", "::regimen::train::ProgramOp"> {
+  let summary = "Start gathers earlier and wait for reductions later, so that they run beside kernels";
+  let description = [{
+    By the times of passes/cost: a gather of sharded parameters starts as long before its use as it takes, a reduction is
+    waited for as long after its start. At most two buckets are gathered at one time, and two windows of gradients held.
+    The order of collectives stays as it is. Parameters that an update gathers are waited for at its end.
+
+    ```mlir
+    %0 = aten.mm(...)
+    %gather = dist.start all_gather @bucket1
+    dist.wait %gather
+    // becomes
+    %gather = dist.start all_gather @bucket1
+    %0 = aten.mm(...)
+    dist.wait %gather
+    ```
+  }];
+  let dependentDialects = ["::regimen::dist::DistDialect"];
+  let options = [
+    Option<"threads", "threads", "int64_t", "1", "Threads a rank">,
+    Option<"mostBytes", "most-bytes", "int64_t", "-1", "Buckets above this are not gathered ahead; -1: all may be">,
   ];
 }
 

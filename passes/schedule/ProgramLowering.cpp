@@ -12,12 +12,14 @@ using namespace regimen::passes;
 using exec::KernelMode;
 
 ProgramLowering::ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts,
-                                 StaticStorage &statics, int64_t threads)
-    : source(program), layouts(layouts), statics(statics), plan(program, layouts), threads(threads),
+                                 StaticStorage &statics, const LoweringOptions &options)
+    : source(program), layouts(layouts), statics(statics), plan(program, layouts), options(options),
       builder(program) {}
 
 LogicalResult ProgramLowering::run() {
   createTarget();
+  findWindows();
+  findSegments();
   loadInputs();
   for (Operation &op : source.getBody().front())
     if (plan.isLive(&op) && !op.hasTrait<OpTrait::IsTerminator>() && failed(lower(&op)))
@@ -106,6 +108,12 @@ LogicalResult ProgramLowering::lower(Operation *op) {
       .Case([&](train::SeedOp seed) { return lowerSeed(seed), success(); })
       .Case([&](train::GlobalNormOp norm) { return lowerGlobalNorm(norm), success(); })
       .Case([&](train::FusedAdamWOp fused) { return lowerFusedAdamW(fused); })
+      .Case([&](dist::StartOp start) { return lowerStart(start), success(); })
+      .Case([&](dist::WaitOp wait) { return lowerWait(wait), success(); })
+      .Case([&](dist::ReleaseOp) { return success(); })
+      .Case([&](dist::SumOfSquaresOp sum) { return lowerSumOfSquares(sum), success(); })
+      .Case([&](dist::ShareOp share) { return lowerShare(share), success(); })
+      .Case([&](dist::NormOfSquaresOp norm) { return lowerNormOfSquares(norm), success(); })
       .Case([&](aten::ConstantOp) { return success(); })
       .Default([&](Operation *other) -> LogicalResult {
         // Scalars become registers where they are used.
@@ -132,7 +140,7 @@ void ProgramLowering::lowerKernel(Operation *op, const KernelRecord &kernel) {
     if (!mask || mask[index])
       results.push_back(tensorOf(result));
   Value scratch;
-  if (int64_t bytes = kernel.scratch(layouts.argsOf(op), threads))
+  if (int64_t bytes = kernel.scratch(layouts.argsOf(op), options.threads))
     scratch = newBuffer("scratch", bytes, exec::Category::Workspace, op->getLoc());
   args.create(builder, op->getLoc(), kernel.name, kernel.mode, results, scratch);
 }
@@ -250,33 +258,45 @@ LogicalResult ProgramLowering::lowerFusedAdamW(train::FusedAdamWOp op) {
 Value ProgramLowering::tensorOf(Value value) { return tensorOf(value, layouts.layoutOf(value)); }
 
 Value ProgramLowering::tensorOf(Value value, const Layout &layout) {
-  auto [buffer, start] = bufferOf(layouts.baseOf(value));
+  BufferPlace location = locationOf(layouts.baseOf(value));
   Type element = getElementTypeOrSelf(value.getType());
-  return view(buffer, start + layout.offset * exec::elementBytes(element), layout, element);
+  // A rank's part of a result is as long as those of its operands.
+  if (exec::SegmentAttr segment = segments.lookup(value); segment && !location.segment)
+    location.segment = segment.in(exec::SegmentPlace::Own);
+  return view(location.buffer, location.offset + layout.offset * exec::elementBytes(element),
+              layout, element, location.segment);
 }
 
 Value ProgramLowering::storageTensor(FlatSymbolRefAttr symbol, RankedTensorType type) {
-  StaticStorage::Place place = statics.placeOf(symbol.getValue());
-  return view(staticBuffer(place.buffer), place.offset, place.layout, type.getElementType());
+  Layout layout = statics.placeOf(symbol.getValue()).layout;
+  BufferPlace location = locationOf(symbol, nullptr);
+  return view(location.buffer, location.offset, layout, type.getElementType(), location.segment);
 }
 
 Value ProgramLowering::view(Value buffer, int64_t byteOffset, const Layout &layout,
-                            Type elementType) {
+                            Type elementType, exec::SegmentAttr segment) {
   MemRefType type = exec::tensorType(layout.sizes, layout.strides, elementType);
-  Value &tensor = views[{buffer, byteOffset, type}];
+  Value &tensor = views[{buffer, byteOffset, type, segment}];
   if (!tensor)
-    tensor = exec::ViewOp::create(builder, buffer.getLoc(), type, buffer, byteOffset);
+    tensor = exec::ViewOp::create(builder, buffer.getLoc(), type, buffer,
+                                  builder.getI64IntegerAttr(byteOffset), segment);
   return tensor;
 }
 
-std::pair<Value, int64_t> ProgramLowering::bufferOf(Value base) {
-  FlatSymbolRefAttr symbol = plan.destinationOf(base);
+ProgramLowering::BufferPlace ProgramLowering::locationOf(FlatSymbolRefAttr symbol,
+                                                         Operation *read) {
+  StaticStorage::Place place = statics.placeOf(symbol.getValue());
+  if (place.buffer)
+    return {staticBuffer(place.buffer), place.offset, place.segment};
+  dist::StartOp start = read ? gathers.lookup(read) : dist::StartOp();
+  return {windowOf(start ? start : reductions.lookup(place.bucket)), place.offset};
+}
+
+ProgramLowering::BufferPlace ProgramLowering::locationOf(Value base) {
+  if (FlatSymbolRefAttr symbol = plan.destinationOf(base))
+    return locationOf(symbol, nullptr);
   if (auto read = base.getDefiningOp<train::ReadOp>(); read && !plan.needsCopy(read))
-    symbol = read.getSymbolAttr();
-  if (symbol) {
-    StaticStorage::Place place = statics.placeOf(symbol.getValue());
-    return {staticBuffer(place.buffer), place.offset};
-  }
+    return locationOf(read.getSymbolAttr(), read);
   if (auto constant = base.getDefiningOp<aten::ConstantOp>()) {
     StaticStorage::Place place = statics.constant(constant.getValue(), constant.getLoc());
     return {staticBuffer(place.buffer), place.offset};
@@ -293,7 +313,7 @@ std::pair<Value, int64_t> ProgramLowering::bufferOf(Value base) {
     buffer = plan.isCallers(owner) ? newCallerBuffer(name, bytes, owner.getLoc())
                                    : newBuffer(name, bytes, plan.categoryOf(owner), owner.getLoc());
   }
-  return {buffer, 0};
+  return {buffer};
 }
 
 Value ProgramLowering::staticBuffer(FlatSymbolRefAttr symbol) {

@@ -10,11 +10,19 @@
 
 namespace regimen::passes {
 
+/// What lowering needs to know of the machine.
+struct LoweringOptions {
+  /// Threads of a rank.
+  int64_t threads = 1;
+  /// Whether reductions are a ring.
+  bool ring = false;
+};
+
 /// Writes the exec.program of a train.program in front of it.
 class ProgramLowering {
 public:
   ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts, StaticStorage &statics,
-                  int64_t threads);
+                  const LoweringOptions &options);
   mlir::LogicalResult run();
 
 private:
@@ -29,6 +37,11 @@ private:
   void lowerAccumulate(train::AccumulateOp op);
   void lowerSeed(train::SeedOp op);
   void lowerGlobalNorm(train::GlobalNormOp op);
+  void lowerStart(dist::StartOp op);
+  void lowerWait(dist::WaitOp op);
+  void lowerSumOfSquares(dist::SumOfSquaresOp op);
+  void lowerShare(dist::ShareOp op);
+  void lowerNormOfSquares(dist::NormOfSquaresOp op);
   mlir::LogicalResult lowerFusedAdamW(train::FusedAdamWOp op);
 
   /// The exec tensor of a train value, with its layout.
@@ -38,9 +51,25 @@ private:
   /// A tensor over all of a storage symbol.
   mlir::Value storageTensor(mlir::FlatSymbolRefAttr symbol, mlir::RankedTensorType type);
   mlir::Value view(mlir::Value buffer, int64_t byteOffset, const Layout &layout,
-                   mlir::Type elementType);
+                   mlir::Type elementType, exec::SegmentAttr segment = {});
   /// The buffer that holds base value `base`, and the byte in it where `base` starts.
-  std::pair<mlir::Value, int64_t> bufferOf(mlir::Value base);
+  struct BufferPlace {
+    mlir::Value buffer;
+    int64_t offset = 0;
+    exec::SegmentAttr segment = {};
+  };
+  BufferPlace locationOf(mlir::Value base);
+  /// Where a storage symbol lies; `read` is the op that reads it, if one does.
+  BufferPlace locationOf(mlir::FlatSymbolRefAttr symbol, mlir::Operation *read);
+  /// Finds the gather or reduction whose window holds each sharded parameter that is read, and each
+  /// gradient, and the segment that values of an update have.
+  void findWindows();
+  void findSegments();
+  /// A flat tensor over all of a bucket, or a shard of it.
+  mlir::Value bucketTensor(mlir::Value buffer, dist::BucketOp bucket, bool shard);
+  /// The buffer of a bucket that lasts from a gather to its release, or from the first gradient to
+  /// its reduction.
+  mlir::Value windowOf(dist::StartOp start);
   mlir::Value staticBuffer(mlir::FlatSymbolRefAttr symbol);
   mlir::Value newBuffer(llvm::StringRef name, int64_t bytes, exec::Category category,
                         mlir::Location loc);
@@ -52,14 +81,19 @@ private:
   const LayoutAnalysis &layouts;
   StaticStorage &statics;
   StoragePlan plan;
-  int64_t threads;
+  LoweringOptions options;
   mlir::OpBuilder builder;
   exec::ProgramOp target;
   /// Scalars of the source to registers.
   mlir::IRMapping registers;
   llvm::DenseMap<mlir::Value, mlir::Value> buffers;
   llvm::DenseMap<mlir::Attribute, mlir::Value> staticBuffers;
-  llvm::DenseMap<std::tuple<mlir::Value, int64_t, mlir::Type>, mlir::Value> views;
+  llvm::DenseMap<std::tuple<mlir::Value, int64_t, mlir::Type, mlir::Attribute>, mlir::Value> views;
+  llvm::DenseMap<mlir::Operation *, dist::StartOp> gathers;    // by train.read
+  llvm::DenseMap<mlir::Operation *, dist::StartOp> reductions; // by dist.bucket
+  llvm::DenseMap<mlir::Operation *, mlir::Value> windows;      // by dist.start
+  llvm::DenseMap<mlir::Operation *, int64_t> finished;         // events by dist.start
+  llvm::DenseMap<mlir::Value, exec::SegmentAttr> segments;
 };
 
 } // namespace regimen::passes

@@ -2,7 +2,7 @@
 #include "passes/schedule/StaticStorage.h"
 
 #include "dialects/dist/DistDialect.h"
-#include "passes/schedule/Layout.h"
+#include "passes/layout/Layout.h"
 
 using namespace mlir;
 using namespace regimen;
@@ -19,7 +19,8 @@ StaticStorage::StaticStorage(ModuleOp module)
   placeBuckets();
   for (auto op : llvm::to_vector(module.getOps<train::StorageOpInterface>())) {
     // What a forward saves has its layout only then.
-    if (places.contains(SymbolTable::getSymbolName(op).getValue()) || isa<train::SavedOp>(op))
+    if (places.contains(SymbolTable::getSymbolName(op).getValue()) ||
+        isa<train::SavedOp, dist::SegmentOp>(op))
       continue;
     bindOutside(op, isa<train::ParameterOp>(op)  ? exec::Category::Params
                     : isa<train::GradientOp>(op) ? exec::Category::Grads
@@ -44,8 +45,9 @@ void StaticStorage::bind(train::StorageOpInterface storage, Place place) {
   MemRefType tensor =
       exec::tensorType(place.layout.sizes, place.layout.strides, type.getElementType());
   StringRef name = SymbolTable::getSymbolName(storage).getValue();
-  exec::BindOp::create(builder, storage.getLoc(), name, place.buffer.getValue(), place.offset,
-                       tensor);
+  if (place.buffer)
+    exec::BindOp::create(builder, storage.getLoc(), name, place.buffer.getValue(), place.offset,
+                         place.segment, tensor);
   places[name] = place;
 }
 
@@ -73,38 +75,55 @@ FlatSymbolRefAttr StaticStorage::callerArena() {
 }
 
 void StaticStorage::placeBuckets() {
-  /// Gradients and states by parameter; a state's key is its slot.
-  llvm::StringMap<train::GradientOp> gradients;
-  llvm::StringMap<SmallVector<train::StateOp>> states;
+  for (auto mesh : module.getOps<dist::MeshOp>())
+    dp = mesh.getAxisSize("dp");
   for (auto gradient : module.getOps<train::GradientOp>())
     gradients[gradient.getParameter()] = gradient;
   for (auto state : module.getOps<train::StateOp>())
     states[state.getParameter()].push_back(state);
+  for (auto bucket : llvm::to_vector(module.getOps<dist::BucketOp>()))
+    placeBucket(bucket);
+}
 
-  for (auto bucket : llvm::to_vector(module.getOps<dist::BucketOp>())) {
-    /// One buffer a kind of tensor, made for the first tensor of that kind.
-    llvm::MapVector<StringRef, FlatSymbolRefAttr> buffers;
-    auto add = [&](StringRef kind, train::StorageOpInterface storage, int64_t element,
-                   exec::Category category) {
-      int64_t bytes = exec::elementBytes(storage.getTensorType().getElementType());
-      FlatSymbolRefAttr &buffer = buffers[kind];
-      if (!buffer)
-        buffer = addBuffer(bucket.getSymName() + "." + kind, bucket.getElements() * bytes, category,
-                           bucket.getLoc());
-      bind(storage, {buffer, element * bytes});
-    };
-    auto members = llvm::zip_equal(bucket.getParameters().getAsRange<FlatSymbolRefAttr>(),
-                                   bucket.getOffsets());
-    for (auto [name, offset] : members)
-      add("params", symbols.lookup<train::ParameterOp>(name.getValue()), offset,
-          exec::Category::Params);
-    for (auto [name, offset] : members)
-      if (train::GradientOp gradient = gradients.lookup(name.getValue()))
-        add("grads", gradient, offset, exec::Category::Grads);
-    for (auto [name, offset] : members)
-      for (train::StateOp state : states.lookup(name.getValue()))
-        add(state.getSlot(), state, offset, exec::Category::Optimizer);
-  }
+void StaticStorage::placeBucket(dist::BucketOp bucket) {
+  int64_t shard = bucket.getElements() / dp;
+  /// One buffer a kind of tensor, made for the first tensor of that kind.
+  llvm::MapVector<StringRef, FlatSymbolRefAttr> buffers;
+  auto add = [&](StringRef kind, train::StorageOpInterface storage, int64_t element,
+                 exec::Category category, bool sharded) {
+    int64_t bytes = exec::elementBytes(storage.getTensorType().getElementType());
+    FlatSymbolRefAttr &buffer = buffers[kind];
+    if (!buffer)
+      buffer =
+          addBuffer(bucket.getSymName() + "." + kind,
+                    (sharded ? shard : bucket.getElements()) * bytes, category, bucket.getLoc());
+    Place whole{sharded ? FlatSymbolRefAttr() : buffer, element * bytes};
+    whole.bucket = bucket;
+    bind(storage, whole);
+    StringRef name = SymbolTable::getSymbolName(storage).getValue();
+    if (auto segment = symbols.lookup<dist::SegmentOp>(dist::segmentName(name))) {
+      Place part{buffer, sharded ? 0 : element * bytes};
+      part.segment = exec::SegmentAttr::get(
+          module.getContext(), element, storage.getTensorType().getNumElements(), shard,
+          sharded ? exec::SegmentPlace::Shard : exec::SegmentPlace::Whole);
+      part.bucket = bucket;
+      bind(segment, part);
+    }
+  };
+  auto members =
+      llvm::zip_equal(bucket.getParameters().getAsRange<FlatSymbolRefAttr>(), bucket.getOffsets());
+  for (auto [name, offset] : members)
+    add("params", symbols.lookup<train::ParameterOp>(name.getValue()), offset,
+        exec::Category::Params, bucket.shardsParameters());
+  for (auto [name, offset] : members)
+    if (train::GradientOp gradient = gradients.lookup(name.getValue())) {
+      add("grads", gradient, offset, exec::Category::Grads, bucket.shardsGradients());
+      bucketGradients[bucket].push_back(gradient);
+    }
+  for (auto [name, offset] : members)
+    for (train::StateOp state : states.lookup(name.getValue()))
+      add(state.getSlot(), state, offset, exec::Category::Optimizer, bucket.shardsStates());
+  bucketBuffers[bucket] = {buffers.lookup("params"), buffers.lookup("grads")};
 }
 
 StaticStorage::Place StaticStorage::constant(ElementsAttr value, Location loc) {

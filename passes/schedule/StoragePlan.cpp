@@ -2,6 +2,7 @@
 #include "passes/schedule/StoragePlan.h"
 
 #include "dialects/aten/AtenOps.h"
+#include "dialects/dist/DistDialect.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -37,7 +38,9 @@ void StoragePlan::findLive(train::ProgramOp program) {
     needed.insert(block.getTerminator()->getOperand(index));
   for (Operation &op : llvm::reverse(block)) {
     bool isReturn = &op == block.getTerminator();
-    if (!isReturn && !isa<train::WriteOp, train::AccumulateOp>(op) &&
+    if (!isReturn &&
+        !isa<train::WriteOp, train::AccumulateOp, dist::StartOp, dist::WaitOp, dist::ReleaseOp>(
+            op) &&
         llvm::none_of(op.getResults(), [&](Value result) { return needed.contains(result); }))
       continue;
     live.insert(&op);

@@ -118,8 +118,8 @@ LogicalResult verifyDefined(exec::ProgramOp program, ArrayRef<SmallVector<Access
   llvm::DenseMap<Value, Ranges> written;
   for (auto given : program.getBody().getOps<exec::GivenOp>()) {
     auto view = given.getTensor().getDefiningOp<exec::ViewOp>();
-    written[view.getBuffer()].add(view.getOffset(),
-                                  view.getOffset() + exec::spanBytes(view.getType()));
+    auto [begin, end] = view.getSpan();
+    written[view.getBuffer()].add(begin, end);
   }
   for (const SmallVector<Access> &instruction : accesses) {
     for (const Access &access : instruction)
@@ -138,20 +138,45 @@ LogicalResult verifyDefined(exec::ProgramOp program, ArrayRef<SmallVector<Access
   return success();
 }
 
-/// Every storage symbol has one place, and no two share bytes.
+/// Where a storage symbol lies: bytes of its buffer, or, of what is sharded, of the buffer that the
+/// whole bucket would have.
+struct Window {
+  int64_t begin, end;
+  exec::BindOp bind;
+};
+
+Window windowOf(exec::BindOp bind) {
+  int64_t begin = bind.getOffset();
+  if (std::optional<exec::SegmentAttr> segment = bind.getSegment()) {
+    int64_t bytes = exec::elementBytes(bind.getTensorType().getElementType());
+    begin = segment->getBegin() * bytes;
+    return {begin, begin + segment->getElements() * bytes, bind};
+  }
+  return {begin, begin + exec::spanBytes(bind.getTensorType()), bind};
+}
+
+/// Every storage symbol has one place, whole or by its segment, and no two share bytes.
 LogicalResult verifyStorage(ModuleOp module) {
-  struct Window {
-    int64_t begin, end;
-    exec::BindOp bind;
-  };
   llvm::MapVector<Attribute, SmallVector<Window>> windows;
   llvm::DenseMap<Attribute, exec::BindOp> binds;
-  for (auto bind : module.getOps<exec::BindOp>()) {
+  llvm::DenseMap<Attribute, dist::SegmentOp> segments;
+  for (auto segment : module.getOps<dist::SegmentOp>())
+    segments[segment.getStorageAttr().getAttr()] = segment;
+  for (auto bind : module.getOps<exec::BindOp>())
     if (!binds.try_emplace(bind.getStorageAttr().getAttr(), bind).second)
       return bind.emitOpError() << "places " << bind.getStorageAttr() << " a second time";
-    int64_t begin = bind.getOffset();
-    windows[bind.getBufferAttr()].push_back(
-        {begin, begin + exec::spanBytes(bind.getTensorType()), bind});
+  for (auto bind : module.getOps<exec::BindOp>()) {
+    auto segment = module.lookupSymbol<dist::SegmentOp>(bind.getStorageAttr());
+    if (segment && binds.contains(segment.getStorageAttr().getAttr())) {
+      exec::BindOp whole = binds[segment.getStorageAttr().getAttr()];
+      Window part = windowOf(bind), all = windowOf(whole);
+      if (bind.getBufferAttr() != whole.getBufferAttr() || part.begin != all.begin ||
+          part.end != all.end)
+        return bind.emitOpError() << "places the segment of " << segment.getStorageAttr()
+                                  << " elsewhere than the whole";
+      continue;
+    }
+    windows[bind.getBufferAttr()].push_back(windowOf(bind));
   }
   for (auto &[buffer, list] : windows) {
     llvm::sort(list, [](const Window &a, const Window &b) { return a.begin < b.begin; });
@@ -160,9 +185,12 @@ LogicalResult verifyStorage(ModuleOp module) {
         return list[i].bind.emitOpError() << "places " << list[i].bind.getStorageAttr() << " over "
                                           << list[i - 1].bind.getStorageAttr();
   }
-  for (auto storage : module.getOps<train::StorageOpInterface>())
-    if (!binds.contains(SymbolTable::getSymbolName(storage)))
+  for (auto storage : module.getOps<train::StorageOpInterface>()) {
+    StringAttr name = SymbolTable::getSymbolName(storage);
+    dist::SegmentOp segment = segments.lookup(name);
+    if (!binds.contains(name) && !(segment && binds.contains(segment.getSymNameAttr())))
       return storage->emitOpError() << "has no place: no exec.bind names it";
+  }
   return success();
 }
 
