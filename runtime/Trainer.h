@@ -58,6 +58,10 @@ private:
   void findPrograms();
   void measureInputs();
   double microSteps();
+  /// The mean over the ranks; notes whether any rank is to stop.
+  double shareLoss(double loss);
+  /// Payload bytes that this rank has sent so far.
+  uint64_t bytesSent() const;
   float gradientNorm() const;
   void save();
 
@@ -66,10 +70,11 @@ private:
   TrainingState current;
   TrainerOptions options;
   BlockOrder order;
-  size_t firstProgram = 0, laterProgram = 0, updateProgram = 0;
+  size_t firstProgram = 0, laterProgram = 0, lastProgram = 0, updateProgram = 0;
   uint64_t block = 0; // of the current micro-batch
   uint64_t last = 0, samples = 0, tokens = 0;
   std::optional<uint64_t> savedStep;
+  bool stopping = false;
   Hypers hypers;
   Tracer *tracer = nullptr;
 };

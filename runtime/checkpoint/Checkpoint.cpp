@@ -7,6 +7,7 @@
 #include "formats/MappedFile.h"
 #include "formats/safetensors/Safetensors.h"
 #include "runtime/checkpoint/Weights.h"
+#include "runtime/checkpoint/Wholes.h"
 #include "runtime/data/Types.h"
 
 #include <fmt/format.h>
@@ -32,45 +33,30 @@ constexpr const char *kTrainingFile = "training.json";
 constexpr const char *kIndexFile = "model.safetensors.index.json";
 constexpr const char *kModelFile = "model.safetensors";
 
-/// A tensor of the plan under its name in a file.
-struct Saved {
-  std::string name;
-  uint32_t tensor;
-};
-
-uint64_t bytesOf(const plan::fb::PlanT &plan, uint32_t index) {
-  const plan::fb::TensorT &tensor = *plan.tensors[index];
-  return static_cast<uint64_t>(plan::numElements(tensor)) * plan::elementBytes(tensor.dtype);
+uint64_t bytesOf(const plan::fb::PlanT &plan, const ModelTensor &tensor) {
+  uint64_t bytes = plan::elementBytes(plan.tensors[tensor.tensor]->dtype);
+  for (int64_t size : tensor.sizes)
+    bytes *= static_cast<uint64_t>(size);
+  return bytes;
 }
 
-std::vector<Saved> modelTensors(const plan::fb::PlanT &plan) {
-  std::vector<Saved> tensors;
-  for (const auto &parameter : plan.parameters)
-    tensors.push_back({parameter->name, parameter->tensor});
-  for (const auto &buffer : plan.module_buffers)
-    if (buffer->persistent)
-      tensors.push_back({buffer->name, buffer->tensor});
-  return tensors;
-}
-
-std::vector<Saved> optimizerTensors(const plan::fb::PlanT &plan) {
-  std::vector<Saved> tensors;
-  for (const auto &parameter : plan.parameters)
-    for (const auto &state : parameter->states)
-      tensors.push_back({state->slot + "/" + parameter->name, state->tensor});
-  return tensors;
-}
-
-void writeTensors(const fs::path &path, Executor &executor, std::span<const Saved> tensors) {
-  std::vector<safetensors::TensorInfo> infos;
-  for (const Saved &saved : tensors) {
-    const plan::fb::TensorT &tensor = *executor.plan().tensors[saved.tensor];
-    infos.push_back({saved.name, toSafetensors(tensor.dtype), tensor.sizes});
+/// Rank 0 writes what all bring together.
+void writeTensors(const fs::path &path, Executor &executor, std::span<const ModelTensor> tensors) {
+  std::optional<safetensors::Writer> writer;
+  if (executor.rank() == 0) {
+    std::vector<safetensors::TensorInfo> infos;
+    for (const ModelTensor &tensor : tensors)
+      infos.push_back({tensor.name, toSafetensors(executor.plan().tensors[tensor.tensor]->dtype),
+                       tensor.sizes});
+    writer.emplace(path, infos, std::map<std::string, std::string>{{"format", "pt"}});
   }
-  safetensors::Writer writer(path, infos, {{"format", "pt"}});
-  for (const Saved &saved : tensors)
-    writer.write(saved.name, executor.memory().copyOut(saved.tensor));
-  writer.finish();
+  for (const ModelTensor &tensor : tensors) {
+    std::vector<std::byte> values = copyWholeOut(executor, tensor);
+    if (writer)
+      writer->write(tensor.name, values);
+  }
+  if (writer)
+    writer->finish();
 }
 
 void writeText(const fs::path &path, const std::string &text) {
@@ -89,11 +75,11 @@ json readJson(const fs::path &path) {
 
 /// Writes the model's files into a folder and returns their names, the one to open first in front.
 std::vector<std::string> writeModel(const fs::path &folder, Executor &executor, uint64_t limit) {
-  std::vector<Saved> tensors = modelTensors(executor.plan());
-  std::vector<std::vector<Saved>> parts(1);
+  std::vector<ModelTensor> tensors = modelTensors(executor.plan());
+  std::vector<std::vector<ModelTensor>> parts(1);
   uint64_t total = 0, part = 0;
-  for (const Saved &saved : tensors) {
-    uint64_t bytes = bytesOf(executor.plan(), saved.tensor);
+  for (const ModelTensor &saved : tensors) {
+    uint64_t bytes = bytesOf(executor.plan(), saved);
     if (part > 0 && part + bytes > limit) {
       parts.emplace_back();
       part = 0;
@@ -111,11 +97,12 @@ std::vector<std::string> writeModel(const fs::path &folder, Executor &executor, 
   for (size_t i = 0; i < parts.size(); ++i) {
     names.push_back(fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, parts.size()));
     writeTensors(folder / names.back(), executor, parts[i]);
-    for (const Saved &saved : parts[i])
+    for (const ModelTensor &saved : parts[i])
       map[saved.name] = names.back();
   }
-  writeText(folder / kIndexFile,
-            json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
+  if (executor.rank() == 0)
+    writeText(folder / kIndexFile,
+              json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
   return names;
 }
 
@@ -239,14 +226,14 @@ fs::path newestCheckpoint(const fs::path &folder) {
               "; checkpoints saved before are whole");
 }
 
-void setAll(Executor &executor, const std::vector<Saved> &tensors, const fs::path &path) {
+void setAll(Executor &executor, const std::vector<ModelTensor> &tensors, const fs::path &path) {
   safetensors::Collection collection = safetensors::Collection::open(path);
-  for (const Saved &saved : tensors) {
+  for (const ModelTensor &saved : tensors) {
     const safetensors::TensorView *view = collection.find(saved.name);
     if (!view)
       throw Error("checkpoint " + path.string() + " has no tensor '" + saved.name +
                   "', which the plan needs");
-    setFrom(executor, saved.tensor, *view, saved.name, "checkpoint " + path.string());
+    setFrom(executor, saved, *view, "checkpoint " + path.string());
   }
 }
 
@@ -268,6 +255,12 @@ void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingSt
   const plan::fb::PlanT &plan = executor.plan();
   try {
     std::string step = fmt::format("step-{}", state.step);
+    if (executor.rank() != 0) {
+      // What this rank holds goes to rank 0.
+      writeModel({}, executor, modelFileBytes);
+      writeTensors({}, executor, optimizerTensors(plan));
+      return;
+    }
     TemporaryFolder temporary(folder / ("." + step + ".new"));
     std::vector<std::string> names = writeModel(temporary.path, executor, modelFileBytes);
     writeTensors(temporary.path / "optimizer-00001-of-00001.safetensors", executor,
@@ -323,18 +316,14 @@ TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
   setAll(executor, modelTensors(plan), fs::exists(index) ? checkpoint : checkpoint / kModelFile);
   if (optimizerFiles.size() != 1 || fs::path(optimizerFiles[0]).filename() != optimizerFiles[0])
     throw Error("checkpoint " + checkpoint.string() +
-                " has optimizer states of several ranks, which this version does not merge; resume "
-                "it on as many ranks");
+                " has optimizer states in several files, which this version does not write; resume "
+                "it with the Regimen that wrote it");
   setAll(executor, optimizerTensors(plan), checkpoint / optimizerFiles[0]);
   return state;
 }
 
 void dumpGradients(const fs::path &path, Executor &executor) {
-  std::vector<Saved> gradients;
-  for (const auto &parameter : executor.plan().parameters)
-    if (parameter->gradient >= 0)
-      gradients.push_back({parameter->name, static_cast<uint32_t>(parameter->gradient)});
-  writeTensors(path, executor, gradients);
+  writeTensors(path, executor, gradientTensors(executor.plan()));
 }
 
 } // namespace regimen::runtime

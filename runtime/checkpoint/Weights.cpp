@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 /// A tensor of the model that needs a value.
 struct Wanted {
   std::vector<std::string> names; // any of them
-  uint32_t tensor;
+  ModelTensor tensor;             // under the first
 };
 
 /// Parameters and module buffers whose value is not in the plan itself.
@@ -30,22 +30,23 @@ std::vector<Wanted> wantedTensors(const plan::fb::PlanT &plan) {
   for (const auto &parameter : plan.parameters) {
     std::vector<std::string> names{parameter->name};
     names.insert(names.end(), parameter->aliases.begin(), parameter->aliases.end());
-    wanted.push_back({names, parameter->tensor});
+    wanted.push_back({names, {parameter->name, parameter->tensor, sizesOf(plan, *parameter)}});
   }
   for (const auto &buffer : plan.module_buffers)
     if (!embedded.contains(buffer->tensor))
-      wanted.push_back({{buffer->name}, buffer->tensor});
+      wanted.push_back(
+          {{buffer->name}, {buffer->name, buffer->tensor, plan.tensors[buffer->tensor]->sizes}});
   return wanted;
 }
 
-void checkType(const Executor &executor, uint32_t tensor, std::optional<plan::fb::DType> dtype,
-               const std::vector<int64_t> &shape, const std::string &name,
+void checkType(const Executor &executor, const ModelTensor &tensor,
+               std::optional<plan::fb::DType> dtype, const std::vector<int64_t> &shape,
                const std::string &source) {
-  const plan::fb::TensorT &want = *executor.plan().tensors[tensor];
-  if (dtype != want.dtype || shape != want.sizes)
-    throw Error(source + ": tensor '" + name + "' is " +
+  plan::fb::DType want = executor.plan().tensors[tensor.tensor]->dtype;
+  if (dtype != want || shape != tensor.sizes)
+    throw Error(source + ": tensor '" + tensor.name + "' is " +
                 (dtype ? std::string(plan::name(*dtype)) : "of another type") + describe(shape) +
-                ", the plan has " + describe(want.dtype, want.sizes));
+                ", the plan has " + describe(want, tensor.sizes));
 }
 
 [[noreturn]] void failMissing(const std::string &source, const std::string &name) {
@@ -60,7 +61,7 @@ void loadFromSafetensors(Executor &executor, const fs::path &path) {
       view = collection.find(wanted.names[i]);
     if (!view)
       failMissing("weights " + path.string(), wanted.names.front());
-    setFrom(executor, wanted.tensor, *view, wanted.names.front(), "weights " + path.string());
+    setFrom(executor, wanted.tensor, *view, "weights " + path.string());
   }
 }
 
@@ -105,27 +106,26 @@ void loadFromArchive(Executor &executor, const fs::path &path, bool isThePlans) 
       weight = program.findWeight(wanted.names[i]);
     if (!weight)
       failMissing("archive " + path.string(), wanted.names.front());
-    checkType(executor, wanted.tensor, fromPt2(weight->dtype), weight->sizes, wanted.names.front(),
+    checkType(executor, wanted.tensor, fromPt2(weight->dtype), weight->sizes,
               "archive " + path.string());
     if (weight->isContiguous())
-      executor.memory().copyIn(wanted.tensor, pt2::ExportedProgram::data(archive, *weight));
+      copyWholeIn(executor, wanted.tensor.tensor, pt2::ExportedProgram::data(archive, *weight));
     else
-      executor.memory().copyIn(wanted.tensor,
-                               gather(pt2::ExportedProgram::record(archive, *weight), *weight));
+      copyWholeIn(executor, wanted.tensor.tensor,
+                  gather(pt2::ExportedProgram::record(archive, *weight), *weight));
   }
 }
 
 } // namespace
 
-void setFrom(Executor &executor, uint32_t tensor, const safetensors::TensorView &view,
-             const std::string &name, const std::string &source) {
-  const plan::fb::TensorT &want = *executor.plan().tensors[tensor];
-  if (view.dtype != toSafetensors(want.dtype) || view.shape != want.sizes)
-    throw Error(source + ": tensor '" + name + "' is " +
+void setFrom(Executor &executor, const ModelTensor &tensor, const safetensors::TensorView &view,
+             const std::string &source) {
+  safetensors::DType want = toSafetensors(executor.plan().tensors[tensor.tensor]->dtype);
+  if (view.dtype != want || view.shape != tensor.sizes)
+    throw Error(source + ": tensor '" + tensor.name + "' is " +
                 std::string(safetensors::name(view.dtype)) + describe(view.shape) +
-                ", the plan has " + std::string(safetensors::name(toSafetensors(want.dtype))) +
-                describe(want.sizes));
-  executor.memory().copyIn(tensor, view.bytes);
+                ", the plan has " + std::string(safetensors::name(want)) + describe(tensor.sizes));
+  copyWholeIn(executor, tensor.tensor, view.bytes);
 }
 
 void loadWeights(Executor &executor, const fs::path &planPath,

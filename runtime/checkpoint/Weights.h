@@ -3,6 +3,7 @@
 #define REGIMEN_RUNTIME_CHECKPOINT_WEIGHTS_H
 
 #include "formats/safetensors/Safetensors.h"
+#include "runtime/checkpoint/Wholes.h"
 #include "runtime/executor/Executor.h"
 
 #include <filesystem>
@@ -19,8 +20,8 @@ void loadWeights(Executor &executor, const std::filesystem::path &planPath,
 
 /// Sets a tensor of the plan from one of a file; `name` is for messages. Throws Error when type or
 /// shape differ.
-void setFrom(Executor &executor, uint32_t tensor, const safetensors::TensorView &view,
-             const std::string &name, const std::string &source);
+void setFrom(Executor &executor, const ModelTensor &tensor, const safetensors::TensorView &view,
+             const std::string &source);
 
 } // namespace regimen::runtime
 

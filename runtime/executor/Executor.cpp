@@ -7,6 +7,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace regimen::runtime {
 
@@ -44,8 +45,12 @@ static std::vector<bool> drivenPrograms(const plan::fb::PlanT &plan) {
   return wanted;
 }
 
-Executor::Executor(const plan::fb::PlanT &plan, Device &device)
-    : thePlan(plan), device(device), planMemory(plan, device) {
+Executor::Executor(const plan::fb::PlanT &plan, Device &device, Communicator *communicator)
+    : thePlan(plan), device(device), ranks(communicator),
+      planMemory(plan, device, /*shared=*/nullptr, static_cast<uint64_t>(rank())) {
+  if (static_cast<uint32_t>(rankCount()) != plan::ranksOf(plan))
+    throw Error("the plan's mesh has " + std::to_string(plan::ranksOf(plan)) + " ranks, " +
+                std::to_string(rankCount()) + " run it");
   KernelTable kernels;
   bindAll(kernels, drivenPrograms(plan));
 }
@@ -154,6 +159,8 @@ Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTabl
         tracer->instruction(program, index, begin, Clock::now());
     };
   }
+  if (const plan::fb::CollectiveT *collective = instruction.body.AsCollective())
+    return makeCollective(bound, program, index, *collective);
   const plan::fb::CallT *call = instruction.body.AsCall();
   if (!call)
     throw Error(where(program, index) +
@@ -200,6 +207,48 @@ Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTabl
   };
 }
 
+Task Executor::makeCollective(Program &bound, size_t program, size_t index,
+                              const plan::fb::CollectiveT &collective) {
+  using plan::fb::CollectiveKind;
+  bound.touched.addTensor(collective.whole);
+  at::Tensor whole = planMemory.tensors().at(collective.whole), part;
+  if (collective.part >= 0) {
+    bound.touched.addTensor(static_cast<size_t>(collective.part));
+    part = planMemory.tensors().at(static_cast<size_t>(collective.part));
+  }
+  StorageWindow scratch;
+  if (collective.scratch >= 0) {
+    scratch = planMemory.buffer(static_cast<size_t>(collective.scratch));
+    bound.touched.addBuffer(static_cast<size_t>(collective.scratch));
+  }
+  size_t partBytes = whole.nbytes() / static_cast<size_t>(rankCount());
+  size_t partElements = static_cast<size_t>(whole.numel() / rankCount());
+  Reduction reduction{whole.scalar_type(), 1.0 / rankCount(), collective.accumulate};
+  auto run = [this, whole, part, scratch, partBytes, partElements, reduction,
+              kind = collective.kind, scalars = collective.bucket < 0] {
+    auto *all = static_cast<std::byte *>(whole.mutable_data_ptr());
+    std::byte *mine = all + static_cast<size_t>(rank()) * partBytes;
+    auto *own = part.defined() ? static_cast<std::byte *>(part.mutable_data_ptr()) : mine;
+    std::span<std::byte> window{scratch.data(), scratch.bytes};
+    Collectives &collectives = ranks->collectives();
+    if (kind == CollectiveKind::ReduceScatter)
+      return collectives.reduceScatter(all, own, partElements, reduction, window);
+    if (kind == CollectiveKind::AllReduce)
+      return collectives.allReduce(all, static_cast<size_t>(whole.numel()), reduction, window);
+    if (scalars)
+      return collectives.allGatherBytes({own, partBytes}, {all, whole.nbytes()});
+    if (own != mine)
+      std::memcpy(mine, own, partBytes);
+    collectives.allGather(all, partBytes);
+  };
+  return [this, program, index, run] {
+    Clock::time_point begin = tracer ? Clock::now() : Clock::time_point();
+    run();
+    if (tracer)
+      tracer->instruction(program, index, begin, Clock::now());
+  };
+}
+
 void Executor::issue(Program &bound) {
   for (Program::Step &step : bound.steps) {
     switch (step.kind) {
@@ -225,6 +274,9 @@ void Executor::run(size_t index, const Hypers &hypers) {
     throw Error("program " + thePlan.programs[index]->name +
                 " of the plan is not one that runs here");
   Program &bound = *programs[index];
+  if (ranks)
+    ranks->host().agree(static_cast<uint32_t>(index), 0,
+                        [this](uint32_t other) { return thePlan.programs.at(other)->name; });
   planMemory.refresh();
   evaluateScalars(bound.source, hypers, bound.registers);
   for (const std::unique_ptr<Event> &event : bound.events)

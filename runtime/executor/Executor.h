@@ -3,6 +3,7 @@
 #define REGIMEN_RUNTIME_EXECUTOR_EXECUTOR_H
 
 #include "formats/plan/Plan.h"
+#include "runtime/comm/Communicator.h"
 #include "runtime/device/Device.h"
 #include "runtime/executor/PlanMemory.h"
 #include "runtime/executor/Scalars.h"
@@ -31,8 +32,9 @@ public:
 class Executor {
 public:
   /// Allocates, binds all calls and embeds the constants; everything else is zero. Throws Error.
-  /// Suspended programs are not bound: they need a caller.
-  Executor(const plan::fb::PlanT &plan, Device &device);
+  /// Suspended programs are not bound: they need a caller. A plan for several ranks needs their
+  /// communicator, which outlives this.
+  Executor(const plan::fb::PlanT &plan, Device &device, Communicator *communicator = nullptr);
   /// Over memory that several plans of a model share; binds the programs that `wanted` names. What
   /// the calls allocate is looked up in `kernels`, which serves all of these plans.
   Executor(const plan::fb::PlanT &plan, Device &device, SharedArenas &arenas, KernelTable &kernels,
@@ -41,6 +43,10 @@ public:
 
   const plan::fb::PlanT &plan() const { return thePlan; }
   PlanMemory &memory() { return planMemory; }
+  /// Null for a single rank.
+  Communicator *communicator() const { return ranks; }
+  int rank() const { return ranks ? ranks->rank() : 0; }
+  int rankCount() const { return ranks ? ranks->size() : 1; }
   /// Runs a program to its end. A kernel's failure is thrown as Error with the place in the model;
   /// the contents of the tensors that the program writes are then undefined.
   void run(size_t program, const Hypers &hypers, InputLoader &inputs);
@@ -70,11 +76,14 @@ private:
   /// Where what a program has on the copy lane runs: the compute lane, if it is loads of few bytes.
   plan::fb::Lane copyLane(const plan::fb::ProgramT &program) const;
   Task makeTask(Program &bound, size_t program, size_t instruction, KernelTable &kernels);
+  Task makeCollective(Program &bound, size_t program, size_t instruction,
+                      const plan::fb::CollectiveT &collective);
   void issue(Program &bound);
   std::string where(size_t program, size_t instruction) const;
 
   const plan::fb::PlanT &thePlan;
   Device &device;
+  Communicator *ranks = nullptr;
   PlanMemory planMemory;
   std::vector<std::unique_ptr<Program>> programs;
   std::array<std::unique_ptr<Queue>, static_cast<size_t>(plan::fb::Lane::MAX) + 1> lanes;

@@ -65,8 +65,9 @@ void point(const c10::Storage &storage, void *memory) {
 }
 } // namespace
 
-PlanMemory::PlanMemory(const plan::fb::PlanT &plan, Device &device, SharedArenas *sharedArenas)
-    : touched(plan), plan(plan), device(device), own(plan.arenas.size()),
+PlanMemory::PlanMemory(const plan::fb::PlanT &plan, Device &device, SharedArenas *sharedArenas,
+                       uint64_t rank)
+    : touched(plan), plan(plan), device(device), rank(rank), own(plan.arenas.size()),
       shared(plan.arenas.size()), isNew(plan.arenas.size(), true) {
   using plan::fb::MemoryClass;
   UnplannedMemory::install();
@@ -115,15 +116,29 @@ at::Tensor PlanMemory::makeTensor(size_t index) const {
   const plan::fb::BufferT &buffer = *plan.buffers.at(tensor.buffer);
   at::ScalarType type = scalarType(tensor.dtype);
   uint64_t position = buffer.offset + tensor.byte_offset, elementBytes = c10::elementSize(type);
+  std::vector<int64_t> sizes = tensor.sizes;
+  if (tensor.segment) {
+    plan::SegmentRange range = plan::segmentOf(*tensor.segment, rank);
+    position = buffer.offset + range.begin * elementBytes;
+    sizes = {static_cast<int64_t>(range.size)};
+  }
   if (position % elementBytes != 0)
     throw Error("tensor " + std::to_string(index) +
                 " of the plan is not aligned to its elements; compile it again");
   at::Tensor made = at::detail::make_tensor<c10::TensorImpl>(
       c10::Storage(storageOf(buffer, tensor.buffer)), c10::DispatchKeySet(c10::DispatchKey::CPU),
       c10::scalarTypeToTypeMeta(type));
-  made.unsafeGetTensorImpl()->set_sizes_and_strides(tensor.sizes, tensor.strides,
+  made.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, tensor.strides,
                                                     static_cast<int64_t>(position / elementBytes));
   return made;
+}
+
+PlanMemory::Range PlanMemory::rangeOf(size_t index, uint64_t rank) const {
+  const plan::fb::TensorT &tensor = *plan.tensors.at(index);
+  if (!tensor.segment)
+    return {0, static_cast<uint64_t>(plan::numElements(tensor))};
+  plan::SegmentRange range = plan::segmentOf(*tensor.segment, rank);
+  return {range.skipped, range.size};
 }
 
 StorageWindow PlanMemory::buffer(size_t index) const {

@@ -39,7 +39,9 @@ private:
 class PlanMemory {
 public:
   /// Without `shared` all arenas are the plan's own, and there is no memory for frames and callers.
-  PlanMemory(const plan::fb::PlanT &plan, Device &device, SharedArenas *shared = nullptr);
+  /// `rank` says which segments of sharded states these are.
+  PlanMemory(const plan::fb::PlanT &plan, Device &device, SharedArenas *shared = nullptr,
+             uint64_t rank = 0);
 
   const std::vector<at::Tensor> &tensors() const { return allTensors; }
   /// Bytes of a buffer, wherever its storage is then.
@@ -58,6 +60,13 @@ public:
   /// Reads a tensor as contiguous little-endian elements.
   std::vector<std::byte> copyOut(size_t tensor) const;
 
+  /// The elements of the whole of a segment that are this rank's; of any other tensor all.
+  struct Range {
+    uint64_t begin = 0, size = 0;
+  };
+  Range ownRange(size_t tensor) const { return rangeOf(tensor, rank); }
+  Range rangeOf(size_t tensor, uint64_t rank) const;
+
   Extents touched;
 
 private:
@@ -69,6 +78,7 @@ private:
 
   const plan::fb::PlanT &plan;
   Device &device;
+  const uint64_t rank;
   /// By arena: this plan's own memory, or an entry of the shared arenas.
   std::vector<PlannedArena> own;
   std::vector<SharedArenas::Entry *> shared;

@@ -268,15 +268,73 @@ float SumOfSquares::root() const {
   return static_cast<float>(std::ldexp(std::sqrt(sum), exponent / 2));
 }
 
+std::array<int64_t, SumOfSquares::kWords> SumOfSquares::words() const {
+  static_assert(kWords == 2 * kLimbs + 1);
+  std::array<int64_t, kWords> words{};
+  for (size_t i = 0; i < limbs.size(); ++i) {
+    words[2 * i] = static_cast<int64_t>(limbs[i]);
+    words[2 * i + 1] = static_cast<int64_t>(limbs[i] >> 64);
+  }
+  words.back() = int64_t{infinite} | int64_t{notANumber} << 1;
+  return words;
+}
+
+SumOfSquares SumOfSquares::fromWords(const int64_t *words) {
+  SumOfSquares sum;
+  for (size_t i = 0; i < sum.limbs.size(); ++i)
+    sum.limbs[i] =
+        (static_cast<__int128>(words[2 * i + 1]) << 64) | static_cast<uint64_t>(words[2 * i]);
+  sum.infinite = (words[kWords - 1] & 1) != 0;
+  sum.notANumber = (words[kWords - 1] & 2) != 0;
+  return sum;
+}
+
+/// The tensors of which squares are summed.
+static std::vector<at::Tensor> squaredTensors(const OwnOperands &operands) {
+  std::vector<at::Tensor> tensors = operands.tensorList(0);
+  for (const at::Tensor &tensor : tensors)
+    if (!tensor.is_floating_point() || tensor.scalar_type() == at::kDouble)
+      operands.fail("has no code for this data type");
+  return tensors;
+}
+
+std::unique_ptr<BoundCall> bindSumOfSquares(const OwnOperands &operands) {
+  operands.expectCounts(1, 1);
+  std::vector<at::Tensor> tensors = squaredTensors(operands);
+  at::Tensor result = operands.result(0);
+  if (result.scalar_type() != at::kLong || result.numel() != SumOfSquares::kWords ||
+      !result.is_contiguous())
+    operands.fail("has the words of one number as result");
+  return makeCall([tensors = std::move(tensors), result](Registers) {
+    SumOfSquares sum;
+    for (const at::Tensor &tensor : tensors)
+      sum.add(tensor);
+    auto words = sum.words();
+    std::copy(words.begin(), words.end(), result.mutable_data_ptr<int64_t>());
+  });
+}
+
+std::unique_ptr<BoundCall> bindNormOfSquares(const OwnOperands &operands) {
+  operands.expectCounts(1, 1);
+  at::Tensor sums = operands.tensor(0), norm = operands.result(0);
+  if (sums.scalar_type() != at::kLong || sums.dim() != 2 || sums.size(1) != SumOfSquares::kWords ||
+      !sums.is_contiguous() || norm.scalar_type() != at::kFloat || norm.numel() != 1)
+    operands.fail("takes rows of sums of squares and gives one f32 element");
+  return makeCall([sums, norm](Registers) {
+    SumOfSquares total;
+    for (int64_t row = 0; row < sums.size(0); ++row)
+      total.merge(
+          SumOfSquares::fromWords(sums.const_data_ptr<int64_t>() + row * SumOfSquares::kWords));
+    *norm.mutable_data_ptr<float>() = total.root();
+  });
+}
+
 std::unique_ptr<BoundCall> bindGlobalNorm(const OwnOperands &operands) {
   operands.expectCounts(1, 1);
-  std::vector<at::Tensor> gradients = operands.tensorList(0);
+  std::vector<at::Tensor> gradients = squaredTensors(operands);
   at::Tensor norm = operands.result(0);
   if (norm.scalar_type() != at::kFloat || norm.numel() != 1)
     operands.fail("has one f32 element as result");
-  for (const at::Tensor &gradient : gradients)
-    if (!gradient.is_floating_point() || gradient.scalar_type() == at::kDouble)
-      operands.fail("has no code for this data type");
   return makeCall([gradients = std::move(gradients), norm](Registers) {
     SumOfSquares sum;
     for (const at::Tensor &gradient : gradients)

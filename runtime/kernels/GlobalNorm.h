@@ -19,6 +19,10 @@ public:
   /// Elements of a tensor of f32, f16 or bf16 with any strides; several threads for large ones.
   void add(const at::Tensor &tensor);
   void merge(const SumOfSquares &other);
+  /// The number as words, to be sent to other ranks, and back.
+  static constexpr int64_t kWords = 29;
+  std::array<int64_t, kWords> words() const;
+  static SumOfSquares fromWords(const int64_t *words);
   /// The square root of the sum, rounded to fp32. Infinity and NaN among the elements propagate as
   /// in PyTorch's norm.
   float root() const;

@@ -23,8 +23,10 @@ constexpr std::array kKernels{
     Entry{"regimen::gelu_tanh", &bindGeluTanh},
     Entry{"regimen::gelu_tanh_backward", &bindGeluTanhBackward},
     Entry{"regimen::global_norm", &bindGlobalNorm},
+    Entry{"regimen::norm_of_squares", &bindNormOfSquares},
     Entry{"regimen::select_backward", &bindSelectBackward},
     Entry{"regimen::slice_backward", &bindSliceBackward},
+    Entry{"regimen::sum_of_squares", &bindSumOfSquares},
 };
 
 } // namespace

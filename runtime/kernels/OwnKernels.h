@@ -52,6 +52,10 @@ using OwnKernelFactory = std::unique_ptr<BoundCall> (*)(const OwnOperands &);
 /// global_norm(Tensor[] gradients) -> f32 0-d: the 2-norm of all elements together. See
 /// GlobalNorm.h.
 std::unique_ptr<BoundCall> bindGlobalNorm(const OwnOperands &operands);
+/// sum_of_squares(Tensor[] tensors) -> i64 [29]: SumOfSquares::words of all elements together.
+std::unique_ptr<BoundCall> bindSumOfSquares(const OwnOperands &operands);
+/// norm_of_squares(i64 [ranks, 29]) -> f32 0-d: the root of such sums added up.
+std::unique_ptr<BoundCall> bindNormOfSquares(const OwnOperands &operands);
 /// embedding_backward(grad, indices, num_weights, padding_idx, scale_grad_by_freq) -> gradient of
 /// the table: zeros, then the rows of grad added in the order of indices, as
 /// at::embedding_dense_backward's bits.

@@ -67,16 +67,28 @@ std::string memoryReport(const Executor &executor) {
     categories[std::string(plan::name(static_cast<plan::fb::Category>(i)))] = planned.categories[i];
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  nlohmann::ordered_json rank{{"rank", 0},
-                              {"predicted_peak", planned.predictedPeak},
-                              {"measured_peak", executor.measuredPeak()},
-                              {"unplanned_bytes", executor.unplannedBytes()},
-                              {"peak_rss", static_cast<uint64_t>(usage.ru_maxrss) * 1024},
-                              {"host_peak", executor.measuredHostPeak()},
-                              {"nvme_bytes", 0},
-                              {"copied_results", executor.copiedResults()},
-                              {"categories", categories}};
-  return nlohmann::ordered_json{{"ranks", {rank}}}.dump(1) + "\n";
+  struct Measured {
+    uint64_t peak, unplanned, rss, hostPeak, copied;
+  };
+  Measured own{executor.measuredPeak(), executor.unplannedBytes(),
+               static_cast<uint64_t>(usage.ru_maxrss) * 1024, executor.measuredHostPeak(),
+               executor.copiedResults()};
+  std::vector<Measured> all(static_cast<size_t>(executor.rankCount()), own);
+  if (Communicator *ranks = executor.communicator())
+    ranks->host().scalars().allGatherBytes(std::as_bytes(std::span(&own, 1)),
+                                           std::as_writable_bytes(std::span(all)));
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (size_t rank = 0; rank < all.size(); ++rank)
+    list.push_back(nlohmann::ordered_json{{"rank", rank},
+                                          {"predicted_peak", planned.predictedPeak},
+                                          {"measured_peak", all[rank].peak},
+                                          {"unplanned_bytes", all[rank].unplanned},
+                                          {"peak_rss", all[rank].rss},
+                                          {"host_peak", all[rank].hostPeak},
+                                          {"nvme_bytes", 0},
+                                          {"copied_results", all[rank].copied},
+                                          {"categories", categories}});
+  return nlohmann::ordered_json{{"ranks", list}}.dump(1) + "\n";
 }
 
 void writeReport(const std::filesystem::path &path, const std::string &text) {

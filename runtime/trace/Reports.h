@@ -48,7 +48,7 @@ private:
   std::unique_ptr<std::FILE, Close> file;
 };
 
-/// The memory report of one rank as JSON text : {"ranks": [{"rank": 0, ...}]}.
+/// The memory report of all ranks as JSON text: {"ranks": [{"rank": 0, ...}]}. All ranks call it.
 std::string memoryReport(const Executor &executor);
 
 /// Writes text as a whole file.

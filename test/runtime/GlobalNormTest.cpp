@@ -184,4 +184,24 @@ TEST(GlobalNorm, DoesNotDependOnThreads) {
 }
 
 } // namespace
+
+TEST(SumOfSquares, WordsCarryTheWholeSumToOtherRanks) {
+  std::vector<float> values = {1e-20f, 3.0f, -7.5e18f, 1.17549435e-38f, 2.5e-44f};
+  for (size_t cut = 0; cut <= values.size(); ++cut) {
+    SumOfSquares whole, head, tail;
+    whole.add(values.data(), static_cast<int64_t>(values.size()));
+    head.add(values.data(), static_cast<int64_t>(cut));
+    tail.add(values.data() + cut, static_cast<int64_t>(values.size() - cut));
+    SumOfSquares merged = SumOfSquares::fromWords(head.words().data());
+    merged.merge(SumOfSquares::fromWords(tail.words().data()));
+    EXPECT_EQ(merged.root(), whole.root());
+  }
+  for (float special : {INFINITY, NAN}) {
+    SumOfSquares sum;
+    sum.add(&special, 1);
+    EXPECT_EQ(SumOfSquares::fromWords(sum.words().data()).words(), sum.words());
+    EXPECT_FALSE(std::isfinite(SumOfSquares::fromWords(sum.words().data()).root()));
+  }
+}
+
 } // namespace regimen::runtime

@@ -166,16 +166,21 @@ TEST_F(ToolTest, WhatCannotBeDoneIsOneMessage) {
   expectFailure(bare("toy.plan --data none.safetensors --weights w.safetensors"), 1,
                 "none.safetensors");
   expectFailure(bare("toy.plan --data data.safetensors"), 1, "--weights");
-  expectFailure(run("--nproc 2"), 1, "several ranks are not built yet");
+  expectFailure(run("--nproc 2"), 1, "the plan's mesh has 1 ranks, this launch has 2");
   expectFailure(run("--eval-data data.safetensors"), 1, "not built yet");
   expectFailure(run("--threads 2"), 1, "target.threads=1");
   expectFailure(run("--metrics /nowhere/m.jsonl"), 1, "/nowhere/m.jsonl");
   expectFailure(run("--save /proc/nowhere"), 1, "/proc/nowhere");
   expectFailure(bare("toy.plan --data data.safetensors --resume ."), 1, "no checkpoint");
+  expectFailure(
+      shell("cd " + folder.path.string() +
+            " && WORLD_SIZE=4 RANK=1 LOCAL_RANK=1 MASTER_ADDR=127.0.0.1 MASTER_PORT=1 " REGIMEN_RUN
+            " toy.plan --data data.safetensors --weights w.safetensors"),
+      1, "the plan's mesh has 1 ranks, this launch has 4");
   expectFailure(shell("cd " + folder.path.string() +
-                      " && WORLD_SIZE=4 RANK=1 " REGIMEN_RUN
+                      " && WORLD_SIZE=4 " REGIMEN_RUN
                       " toy.plan --data data.safetensors --weights w.safetensors"),
-                1, "several ranks");
+                1, "RANK");
 }
 
 TEST_F(ToolTest, ALossThatIsNotFiniteIsReportedWithItsStep) {

@@ -4,6 +4,7 @@
 #include "formats/MappedFile.h"
 #include "formats/plan/Plan.h"
 #include "tools/common/Startup.h"
+#include "tools/regimen-plan/CommText.h"
 #include "tools/regimen-plan/MemoryText.h"
 
 #include <CLI/CLI.hpp>
@@ -18,7 +19,8 @@ static constexpr const char *kExamples = R"(Examples:
   regimen-plan show model.plan              every buffer and instruction as text
   regimen-plan check model.plan             prove again that the plan is safe to run
   regimen-plan memory model.plan            where the bytes go, with a picture over time
-  regimen-plan memory --json model.plan     the same for a program)";
+  regimen-plan memory --json model.plan     the same for a program
+  regimen-plan comm model.plan              what a rank sends in a step)";
 
 static void print(const std::string &text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
@@ -67,8 +69,8 @@ int main(int argc, char **argv) {
   CLI::App *showCommand = add("show", "Print the whole plan as text", false);
   CLI::App *checkCommand = add("check", "Prove the plan again; exit 1 with what is wrong", true);
   CLI::App *memoryCommand = add("memory", "Show what needs memory, and when", true);
-  for (auto [name, help] : {std::pair("comm", "Bytes sent per step (not available yet)"),
-                            std::pair("diff", "Compare two plans (not available yet)"),
+  CLI::App *commCommand = add("comm", "Show what a rank sends in a step", true);
+  for (auto [name, help] : {std::pair("diff", "Compare two plans (not available yet)"),
                             std::pair("simulate", "Predict step time (not available yet)"),
                             std::pair("report", "Summarise a plan (not available yet)")})
     app.add_subcommand(name, help)->allow_extras();
@@ -86,9 +88,12 @@ int main(int argc, char **argv) {
     else if (memoryCommand->parsed())
       print(json ? plan::memoryJson(plan::read(path)).dump(2) + "\n"
                  : plan::memoryText(plan::read(path)));
+    else if (commCommand->parsed())
+      print(json ? plan::commJson(plan::read(path)).dump(2) + "\n"
+                 : plan::commText(plan::read(path)));
     else
       throw Error("this version cannot do '" + app.get_subcommands().front()->get_name() +
-                  "' yet; it has show, check and memory");
+                  "' yet; it has show, check, memory and comm");
   } catch (const std::exception &error) {
     tools::printError("regimen-plan", error.what());
     return 1;

@@ -1,7 +1,5 @@
 #include "tools/regimen-plan/MemoryText.h"
 
-#include "formats/Error.h"
-
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -15,19 +13,6 @@ using namespace regimen::plan;
 /// Size of a picture, in characters, and how many consumers are listed at a peak.
 static constexpr size_t kColumns = 96, kRows = 16, kListed = 10;
 
-/// Ranks that a report lists; beyond it somebody mistyped a mesh.
-static constexpr uint64_t kMaxRanks = 1 << 20;
-
-static uint64_t countRanks(const fb::PlanT &plan) {
-  uint64_t ranks = 1;
-  for (const auto &axis : plan.mesh) {
-    ranks *= axis->size;
-    if (ranks > kMaxRanks)
-      throw Error("the plan's mesh has more than " + std::to_string(kMaxRanks) + " ranks");
-  }
-  return ranks;
-}
-
 nlohmann::json regimen::plan::memoryJson(const fb::PlanT &plan) {
   MemoryReport report = memory(plan);
   nlohmann::json categories;
@@ -35,7 +20,7 @@ nlohmann::json regimen::plan::memoryJson(const fb::PlanT &plan) {
     categories[std::string(name(static_cast<fb::Category>(i)))] = report.categories[i];
   nlohmann::json ranks = nlohmann::json::array();
   // Ranks run the same programs over equal shards, so what holds for one holds for all.
-  for (uint64_t rank = 0, count = countRanks(plan); rank < count; ++rank)
+  for (uint64_t rank = 0, count = ranksOf(plan); rank < count; ++rank)
     ranks.push_back({{"rank", rank},
                      {"predicted_peak", report.predictedPeak},
                      {"host_peak", report.hostPeak},

@@ -48,6 +48,8 @@ constexpr const char *kExamples = R"(Examples:
   regimen-run gpt2.plan --tokens text.bin --labels same --steps 200 --metrics gpt2.jsonl
   regimen-run mlp.plan --data rows.safetensors --shuffle --seed 1 --save out --save-every 100
   regimen-run mlp.plan --data rows.safetensors --resume out --save out --steps 1000
+  regimen-run gpt2-dp4.plan --tokens text.bin --nproc 4 --steps 200
+  torchrun --nproc-per-node 4 --no-python regimen-run gpt2-dp4.plan --tokens text.bin --steps 200
   regimen-run mlp.plan --data rows.safetensors --steps 3 --trace trace.json --memory-report memory.json
 
 --steps counts from the beginning of training, so a resumed run ends where an unbroken one does.
@@ -169,27 +171,12 @@ void installHandlers() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-uint64_t numberFromEnvironment(const char *name) {
-  const char *text = std::getenv(name);
-  if (!text || !*text)
-    return 0;
-  char *end = nullptr;
-  uint64_t value = std::strtoull(text, &end, 10);
-  if (*end != '\0')
-    throw Error(fmt::format("the environment variable {} is '{}', a number is needed", name, text));
-  return value;
-}
-
-void refuseWhatIsMissing(const Options &o, const plan::fb::PlanT &plan) {
-  uint64_t world = std::max<uint64_t>(o.nproc, numberFromEnvironment("WORLD_SIZE"));
-  uint64_t ranks = 1;
-  for (const auto &axis : plan.mesh)
-    ranks *= axis->size;
-  if (world > 1 || ranks > 1)
-    throw Error(fmt::format(
-        "several ranks are not built yet (the plan's mesh has {}, the launch {}); compile with "
-        "mesh.dp=1 and run one rank",
-        ranks, world));
+void refuseWhatIsMissing(const Options &o, const plan::fb::PlanT &plan, int worldSize) {
+  uint32_t ranks = plan::ranksOf(plan);
+  if (ranks != static_cast<uint32_t>(worldSize))
+    throw Error(fmt::format("the plan's mesh has {0} ranks, this launch has {1}; run it with "
+                            "--nproc {0}, or compile with --set mesh.dp={1}",
+                            ranks, worldSize));
   if (o.evalData || o.evalEvery)
     throw Error("evaluation (--eval-data, --eval-every) is not built yet; run without it");
   if (plan.target->device != "cpu")
@@ -200,6 +187,17 @@ void refuseWhatIsMissing(const Options &o, const plan::fb::PlanT &plan) {
         "--threads {} is above the plan's target.threads={}, for which its memory was planned; "
         "compile with --set target.threads={}",
         *o.threads, plan.target->threads, *o.threads));
+}
+
+std::unique_ptr<Communicator> connect(const Options &o, const plan::fb::PlanT &plan,
+                                      const World &world) {
+  if (world.size == 1)
+    return nullptr;
+  CommunicatorOptions options;
+  options.heartbeat.patience =
+      std::chrono::milliseconds(static_cast<int64_t>(std::ceil(o.timeout * 1000)));
+  options.collectives.algorithm = plan.ring ? Algorithm::Ring : Algorithm::Ordered;
+  return std::make_unique<Communicator>(world, options);
 }
 
 /// A warning. What is printed never ends a run: fmt::print would throw where nobody can read it.
@@ -226,15 +224,16 @@ void checkOutputs(const Options &o) {
       AtomicFile::check(*path);
 }
 
-int run(const Options &o) {
-  const plan::fb::PlanT plan = plan::read(o.plan);
-  refuseWhatIsMissing(o, plan);
-  checkOutputs(o);
+/// Trains as one of the ranks. Rank 0 shows and writes what there is once.
+int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
+  const bool first = world.rank == 0;
+  if (first)
+    checkOutputs(o);
   std::optional<MetricsWriter> metrics;
-  if (o.metrics)
+  if (o.metrics && first)
     metrics.emplace(*o.metrics);
   std::unique_ptr<ChromeTracer> tracer;
-  if (o.trace)
+  if (o.trace && first)
     tracer = ChromeTracer::create(plan, *o.trace);
 
   std::unique_ptr<Device> device =
@@ -250,11 +249,12 @@ int run(const Options &o) {
                                          ? openSafetensorsData(*o.data, inputs)
                                          : openTokenData(*o.tokens, inputs, o.labels, o.tokenBits);
 
-  Executor executor(plan, *device);
+  std::unique_ptr<Communicator> ranks = connect(o, plan, world);
+  Executor executor(plan, *device, ranks.get());
   TrainingState state;
   if (o.resume) {
     state = loadCheckpoint(*o.resume, executor);
-    if (o.shuffle != state.shuffle)
+    if (o.shuffle != state.shuffle && first)
       say("the checkpoint was trained {} --shuffle, this run goes on {}",
           state.shuffle ? "with" : "without", o.shuffle ? "with" : "without");
   } else {
@@ -277,11 +277,13 @@ int run(const Options &o) {
   options.onStep = [&](const StepMetrics &step) {
     if (metrics)
       metrics->write(step);
-    progress->show(step);
+    if (progress)
+      progress->show(step);
   };
   Trainer trainer(executor, *data, state, std::move(options));
-  progress.emplace(state.step, trainer.lastStep(), trainer.samplesPerStep(),
-                   trainer.tokensPerStep());
+  if (first)
+    progress.emplace(state.step, trainer.lastStep(), trainer.samplesPerStep(),
+                     trainer.tokensPerStep());
   executor.setTracer(tracer.get());
   trainer.setTracer(tracer.get());
   UnplannedMemory::resetPeak();
@@ -293,14 +295,22 @@ int run(const Options &o) {
   try {
     trainer.train();
   } catch (...) {
-    progress->finish();
+    if (progress)
+      progress->finish();
     throw;
   }
-  progress->finish();
+  if (progress)
+    progress->finish();
   if (tracer)
     tracer->write();
   if (o.memoryReport)
-    writeReport(*o.memoryReport, memoryReport(executor));
+    if (std::string report = memoryReport(executor); first)
+      writeReport(*o.memoryReport, report);
+  // No rank leaves while others need it.
+  if (ranks)
+    ranks->host().scalars().barrier();
+  if (!first)
+    return 0;
   if (interruptRequested)
     std::puts(fmt::format("interrupted after step {}{}", trainer.state().step,
                           o.save ? "; saved in " + *o.save : "")
@@ -308,6 +318,39 @@ int run(const Options &o) {
   else if (o.save)
     std::puts(fmt::format("saved step {} in {}", trainer.state().step, *o.save).c_str());
   return 0;
+}
+
+/// Runs one rank; a failure is one message and an exit code.
+int runRank(const Options &options, const plan::fb::PlanT &plan, const World &world) {
+  std::string place = "regimen-run";
+  if (world.size > 1)
+    place += fmt::format(": rank {}", world.rank);
+  try {
+    return run(options, plan, world);
+  } catch (const c10::Error &error) {
+    tools::printError((place + ": PyTorch failed").c_str(), error.what_without_backtrace());
+  } catch (const std::bad_alloc &) {
+    tools::printError(place.c_str(),
+                      "out of memory; regimen-plan memory shows what the plan needs");
+  } catch (const std::exception &error) {
+    tools::printError(place.c_str(), error.what());
+  }
+  return kFailure;
+}
+
+/// As a launcher's rank, as one of --nproc local ranks, or alone.
+int launch(const Options &options) {
+  std::optional<World> world =
+      worldFromEnvironment([](const char *name) { return std::getenv(name); });
+  if (world && options.nproc > 1)
+    throw Error("--nproc starts local ranks, but a launcher has set RANK and WORLD_SIZE; leave "
+                "one of the two out");
+  const plan::fb::PlanT plan = plan::read(options.plan);
+  refuseWhatIsMissing(options, plan, world ? world->size : static_cast<int>(options.nproc));
+  if (world || options.nproc == 1)
+    return runRank(options, plan, world.value_or(World()));
+  return launchLocally(static_cast<int>(options.nproc),
+                       [&](const World &local) { return runRank(options, plan, local); });
 }
 
 int parseAndRun(int argc, char **argv) {
@@ -322,12 +365,7 @@ int parseAndRun(int argc, char **argv) {
   }
   installHandlers();
   try {
-    return run(options);
-  } catch (const c10::Error &error) {
-    tools::printError("regimen-run: PyTorch failed", error.what_without_backtrace());
-  } catch (const std::bad_alloc &) {
-    tools::printError("regimen-run",
-                      "out of memory; regimen-plan memory shows what the plan needs");
+    return launch(options);
   } catch (const std::exception &error) {
     tools::printError("regimen-run", error.what());
   }
