@@ -1,0 +1,175 @@
+"""Several ranks: PyTorch's trajectory, and the same bits whatever is sharded, cut, overlapped or broken off."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file
+
+from compare import check_close, check_same_names, check_same_run, same_bits
+from models import FAMILIES, REGISTRY
+from reference import eager64, replay
+from toolchain import read_metrics
+
+STEPS = 5
+
+
+def line(tools, folder, name, ranks, config, *more, steps=STEPS):
+    """Compiles and trains on `ranks` local ranks, and checks what every such run must keep."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plan, accumulate = folder / "model.plan", int(config.get("accumulate", 1))
+    tools.compile(tools.archive(name), plan, {**config, "mesh.dp": ranks})
+    tools.must("regimen-plan", "check", plan)
+    run = tools.train(plan, tools.data(name, steps * ranks * accumulate), steps, folder, "--nproc", ranks, *more)
+    for rank in run.memory["ranks"]:
+        assert rank["measured_peak"] == rank["predicted_peak"]
+    assert [r["rank"] for r in run.memory["ranks"]] == list(range(ranks))
+    comm = json.loads(tools.must("regimen-plan", "comm", plan, "--json").out)
+    assert comm["total"] == comm["closed_form"] == sum(comm["per_rank"].values())
+    sent = run.metrics[-1]["bytes_sent"]
+    assert comm["total"] <= sent <= comm["total"] + 4096, "what is sent is what the plan says, and a few scalars"
+    return run
+
+
+@pytest.mark.parametrize("stage", [0, 3])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families(tools, tmp_path, name, stage):
+    run = line(tools, tmp_path, name, 2, {"zero.stage": stage})
+    config = {"accumulate": 2}  # two ranks see what two micro-steps of one rank see
+    check_close(run, replay(tools.archive(name), REGISTRY[name], config, STEPS), eager64(REGISTRY[name], config, STEPS))
+
+
+@pytest.mark.parametrize("name, ranks", [("gpt2", 2), ("llama", 3), ("frozen", 2)])
+def test_settings_change_no_bits(tools, tmp_path, name, ranks):
+    clip = {"clip_grad_norm": 0.5}
+    first = line(tools, tmp_path / "first", name, ranks, clip)
+    for i, config in enumerate(
+        [
+            {"zero.stage": 1},
+            {"zero.stage": 2, "zero.bucket_bytes": 64 << 10},
+            {"zero.stage": 3},
+            {"zero.stage": 3, "zero.bucket_bytes": 16 << 10},
+            {"zero.stage": 3, "zero.overlap": False},
+            {"zero.stage": 3, "zero.persist_bytes": 4096},
+            {"zero.stage": 3, "zero.prefetch_bytes": 0},
+        ]
+    ):
+        check_same_run(line(tools, tmp_path / str(i), name, ranks, {**clip, **config}), first)
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("stages", [(0, 1), (2, 3)])
+def test_accumulation(tools, tmp_path, ranks, stages):
+    config = {"accumulate": 3, "clip_grad_norm": 0.5}
+    runs = [line(tools, tmp_path / str(stage), "mlp", ranks, {**config, "zero.stage": stage}) for stage in stages]
+    check_same_run(runs[1], runs[0])
+    whole = {"accumulate": 3 * ranks, "clip_grad_norm": 0.5}
+    check_close(runs[0], replay(tools.archive("mlp"), REGISTRY["mlp"], whole, STEPS), eager64(REGISTRY["mlp"], whole, STEPS))
+
+
+def test_reference_path_and_sgd(tools, tmp_path):
+    config = {"optimizer.type": "sgd", "optimizer.momentum": 0.9}
+    first = line(tools, tmp_path / "0", "nanogpt", 2, {**config, "fuse.enable": False})
+    check_same_run(line(tools, tmp_path / "3", "nanogpt", 2, {**config, "fuse.enable": False, "zero.stage": 3}), first)
+
+
+@pytest.mark.parametrize("stage", [0, 3])
+def test_ring(tools, tmp_path, stage):
+    run = line(tools, tmp_path, "nanogpt", 3, {"comm.reduction": "ring", "zero.stage": stage})
+    config = {"accumulate": 3}
+    check_close(run, replay(tools.archive("nanogpt"), REGISTRY["nanogpt"], config, STEPS), eager64(REGISTRY["nanogpt"], config, STEPS))
+
+
+def test_states_per_rank(tools, tmp_path):
+    """Resident bytes of parameters, gradients and states, in units of the padded parameters: the ZeRO paper's figures."""
+    sizes = {}
+    for stage in range(4):
+        run = line(tools, tmp_path / str(stage), "gpt2", 2, {"zero.stage": stage}, steps=1)
+        sizes[stage] = [run.memory["ranks"][0]["categories"][c] for c in ("params", "grads", "optimizer")]
+    whole = sizes[0][0]
+    assert sizes[0] == [whole, whole, 2 * whole]
+    assert sizes[1] == [whole, whole, whole]
+    assert sizes[2] == [whole, whole // 2, whole]
+    assert sizes[3] == [whole // 2, whole // 2, whole]
+
+
+def test_checkpoints_move_between_worlds(tools, tmp_path):
+    """Saved at stage 3 on two ranks, resumed at stage 0 on two: the same bits; and on one rank: the same states."""
+    data = tools.data("gpt2", 2 * STEPS)
+    whole = line(tools, tmp_path / "whole", "gpt2", 2, {"zero.stage": 3})
+    half = line(tools, tmp_path / "half", "gpt2", 2, {"zero.stage": 3}, steps=3)
+    for stage in (0, 1, 3):
+        plan, metrics, out = tmp_path / f"{stage}.plan", tmp_path / f"{stage}.jsonl", tmp_path / f"out{stage}"
+        tools.compile(tools.archive("gpt2"), plan, {"mesh.dp": 2, "zero.stage": stage})
+        tools.must(
+            "regimen-run", plan, "--data", data, "--steps", STEPS, "--nproc", 2, "--resume", half.folder / "saved",
+            "--metrics", metrics, "--save", out,
+        )  # fmt: skip
+        joined = [*half.metrics, *read_metrics(metrics)]
+        assert [m["loss"] for m in joined] == whole.losses
+        weights = load_file(out / "model.safetensors")
+        check_same_names(weights, whole.weights, "weights")
+        assert all(same_bits(weights[n], whole.weights[n]) for n in weights)
+    alone = tmp_path / "alone.plan"
+    tools.compile(tools.archive("gpt2"), alone, {})
+    tools.must("regimen-run", alone, "--data", data, "--steps", 3, "--resume", half.folder / "saved", "--save", tmp_path / "alone")
+    for file in ("model.safetensors", "optimizer-00001-of-00001.safetensors"):
+        before, after = load_file(half.folder / "saved" / "step-3" / file), load_file(tmp_path / "alone" / "step-3" / file)
+        check_same_names(after, before, file)
+        assert all(same_bits(after[n], before[n]) for n in before)
+
+
+def test_torchrun(tools, tmp_path):
+    """Ranks that a launcher starts do what local ranks do."""
+    local = line(tools, tmp_path / "local", "mlp", 2, {"zero.stage": 2})
+    metrics = tmp_path / "metrics.jsonl"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
+    command += ["--no-python", tools.bin / "regimen-run", tmp_path / "local" / "model.plan", "--data", tools.data("mlp", 2 * STEPS)]
+    command += ["--steps", STEPS, "--threads", 1, "--metrics", metrics]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, env=tools.environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [m["loss"] for m in read_metrics(metrics)] == local.losses
+
+
+def test_the_mesh_must_match_the_launch(tools, tmp_path):
+    plan, data = tmp_path / "model.plan", tools.data("mlp", 4)
+    tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2})
+    error = tools.must_fail("regimen-run", plan, "--data", data, "--nproc", 3, says=["2 ranks", "3", "--nproc 2", "mesh.dp=3"])
+    assert len(error.strip().splitlines()) == 1
+    tools.must_fail("regimen-run", plan, "--data", data, says=["--nproc 2"])
+
+
+def test_a_lost_rank_ends_the_others(tools, tmp_path):
+    plan, metrics = tmp_path / "model.plan", tmp_path / "metrics.jsonl"
+    tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2})
+    run = tools.start("regimen-run", plan, "--data", tools.data("mlp", 4), "--nproc", 2, "--steps", 10**8, "--metrics", metrics)
+    deadline = time.time() + 60
+    while not (metrics.exists() and metrics.stat().st_size):
+        assert run.poll() is None and time.time() < deadline
+        time.sleep(0.05)
+    ranks = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=True).stdout.split()
+    assert len(ranks) == 2
+    os.kill(int(ranks[1]), signal.SIGKILL)
+    _, error = run.communicate(timeout=60)
+    assert run.returncode != 0 and "rank 1" in error, error
+
+
+def test_ctrl_c_ends_all_ranks_at_one_step(tools, tmp_path):
+    plan, metrics, out = tmp_path / "model.plan", tmp_path / "metrics.jsonl", tmp_path / "out"
+    tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2, "zero.stage": 3})
+    run = tools.start(
+        "regimen-run", plan, "--data", tools.data("mlp", 4), "--nproc", 2, "--steps", 10**8, "--metrics", metrics, "--save", out
+    )
+    deadline = time.time() + 60
+    while not (metrics.exists() and metrics.stat().st_size):
+        assert run.poll() is None and time.time() < deadline
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    printed, error = run.communicate(timeout=60)
+    assert run.returncode == 0, error
+    steps = read_metrics(metrics)[-1]["step"]
+    assert f"interrupted after step {steps}" in printed and (out / f"step-{steps}" / "model.safetensors").exists()
