@@ -14,7 +14,8 @@ uint32_t regimen::plan::ranksOf(const fb::PlanT &plan) {
 }
 
 uint64_t regimen::plan::receiveBytes(const fb::PlanT &plan, uint64_t partBytes) {
-  return plan.ring ? partBytes : (ranksOf(plan) - 1) * partBytes;
+  uint64_t others = ranksOf(plan) - 1;
+  return partBytes * (plan.ring ? std::min<uint64_t>(others, 2) : others);
 }
 
 SegmentRange regimen::plan::segmentOf(const fb::ShardPartT &segment, uint64_t rank) {

@@ -102,8 +102,8 @@ std::string_view name(fb::Category category);
 /// Data-parallel ranks: the mesh's size.
 uint32_t ranksOf(const fb::PlanT &plan);
 
-/// Bytes of a window in which a reduction receives: the other ranks' parts at once, or one part in
-/// a ring.
+/// Bytes of a window in which a reduction receives: the other ranks' parts at once; in a ring the
+/// sum that leaves and the one that arrives.
 uint64_t receiveBytes(const fb::PlanT &plan, uint64_t partBytes);
 
 /// Elements [begin, begin + size) of its buffer that a segment is on a rank, counted from the

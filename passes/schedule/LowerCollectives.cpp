@@ -82,8 +82,9 @@ void ProgramLowering::lowerStart(dist::StartOp op) {
     for (train::GradientOp gradient : statics.gradientsOf(bucket))
       members.push_back(storageTensor(FlatSymbolRefAttr::get(gradient.getSymNameAttr()),
                                       gradient.getTensorType()));
-    // The parts of the other ranks at once, or one at a time.
-    int64_t parts = options.ring ? 1 : statics.ranks() - 1;
+    // The parts of the other ranks; in a ring the sum that leaves and the one that arrives.
+    int64_t others = statics.ranks() - 1,
+            parts = options.ring ? std::min<int64_t>(others, 2) : others;
     int64_t bytes = bucket.getElements() / statics.ranks() *
                     exec::elementBytes(bucket.getElementType()) * parts;
     scratch =

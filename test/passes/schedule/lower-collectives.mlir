@@ -7,8 +7,8 @@
 module @stage3 {
   train.parameter @w : tensor<4x2xf32> trainable
   train.gradient @"w:grad" of @w : tensor<4x2xf32>
-  dist.mesh @mesh [dp = 3]
-  dist.bucket @b parameters [@w] offsets [0] elements 768 : f32 trainable zero 3
+  dist.mesh @mesh [dp = 4]
+  dist.bucket @b parameters [@w] offsets [0] elements 1024 : f32 trainable zero 3
   dist.segment @"w:segment" of @w in @b : tensor<8xf32>
   dist.segment @"w:grad:segment" of @"w:grad" in @b : tensor<8xf32>
   // CHECK: exec.static @b.params bytes 1024 category(params)
@@ -18,25 +18,25 @@ module @stage3 {
   // CHECK-NOT: exec.bind @w at
   train.program @micro_step_first micro_step contribution(first) inputs ["x"] outputs ["loss"] loss 0 {
   ^bb0(%x: tensor<4x2xf32>):
-    // CHECK: %[[WINDOW:.*]] = exec.buffer "b.params" bytes 3072 category(comm)
+    // CHECK: %[[WINDOW:.*]] = exec.buffer "b.params" bytes 4096 category(comm)
     // CHECK: exec.record 0 lane(compute)
     // CHECK-NEXT: exec.wait 0 lane(comm)
-    // CHECK-NEXT: exec.collective all_gather @b whole(%{{.*}} : memref<768xf32>) part(%{{.*}} : memref<256xf32>)
+    // CHECK-NEXT: exec.collective all_gather @b whole(%{{.*}} : memref<1024xf32>) part(%{{.*}} : memref<256xf32>)
     // CHECK-NEXT: exec.record 1 lane(comm)
     // CHECK-NEXT: exec.wait 1 lane(compute)
     %p = dist.start all_gather @b
     dist.wait %p
     %w = train.read @w : tensor<4x2xf32>
     // CHECK: %[[W:.*]] = exec.view %[[WINDOW]][0] : memref<4x2xf32>
-    // CHECK: %[[GRADS:.*]] = exec.buffer "b.grads" bytes 3072 category(comm)
+    // CHECK: %[[GRADS:.*]] = exec.buffer "b.grads" bytes 4096 category(comm)
     // CHECK: %[[G:.*]] = exec.view %[[GRADS]][0] : memref<4x2xf32>
     // CHECK: exec.call "aten::mul.out" out (%{{.*}}, %[[W]]) -> (%[[G]])
     %g = aten.mul.Tensor(%x, %w) : (tensor<4x2xf32>, tensor<4x2xf32>) -> tensor<4x2xf32>
     dist.release @b
     train.write %g, @"w:grad" : tensor<4x2xf32>
-    // CHECK: exec.buffer "b.received" bytes 2048 category(comm)
+    // CHECK: exec.buffer "b.received" bytes 3072 category(comm)
     // CHECK: exec.collective reduce_scatter @b whole({{.*}}) part({{.*}}) members(%[[G]] : memref<4x2xf32>) scratch(
-    // RING: exec.buffer "b.received" bytes 1024 category(comm)
+    // RING: exec.buffer "b.received" bytes 2048 category(comm)
     %r = dist.start reduce_scatter @b
     dist.wait %r
     %loss = train.seed accumulate 1 : tensor<f32>
