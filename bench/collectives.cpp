@@ -164,7 +164,8 @@ int run(const World &world, size_t bytes, size_t chunk) {
 
 int main(int argc, char **argv) {
   auto argument = [&](int index, int otherwise) {
-    return argc > index ? std::max(std::atoi(argv[index]), 1) : otherwise;
+    return argc > index ? std::max(static_cast<int>(std::strtol(argv[index], nullptr, 10)), 1)
+                        : otherwise;
   };
   size_t bytes = static_cast<size_t>(argument(1, 64)) << 20;
   size_t chunk = static_cast<size_t>(argument(3, 0)) << 10;

@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <latch>
 #include <limits>
 #include <random>
 #include <vector>
@@ -321,18 +322,15 @@ TEST(HostChannel, AgreesOrSaysWhoEnteredWhat) {
 }
 
 TEST(Transport, AbortEndsWaits) {
-  onRanks(2, [](Transport &transport) {
-    if (transport.rank() == 1) {
-      std::byte byte{};
-      transport.receive(0, 1, &byte, 1)->wait();
-      return;
-    }
+  // The other rank stays, so that no lost connection ends the wait.
+  std::latch over(2);
+  onRanks(2, [&](Transport &transport) {
+    if (transport.rank() == 1)
+      return over.arrive_and_wait();
     std::byte byte{};
     std::unique_ptr<Transfer> never = transport.receive(1, 0, &byte, 1);
     std::thread other([&] {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      std::byte go{};
-      transport.send(1, 1, &go, 1)->wait();
       transport.abort("the reason");
       transport.abort("a later reason");
     });
@@ -345,6 +343,7 @@ TEST(Transport, AbortEndsWaits) {
     other.join();
     EXPECT_EQ(message, "the reason");
     EXPECT_THROW(transport.receive(1, 0, &byte, 1), Error);
+    over.arrive_and_wait();
   });
 }
 

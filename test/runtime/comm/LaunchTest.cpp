@@ -11,7 +11,6 @@
 #include <csignal>
 #include <fcntl.h>
 #include <map>
-#include <regex>
 #include <spawn.h>
 #include <string>
 #include <sys/wait.h>
@@ -95,9 +94,9 @@ private:
 /// The delays that a scenario printed; their number is the ranks' that noticed.
 std::vector<int> delays(const std::string &text) {
   std::vector<int> result;
-  std::regex pattern("after ([0-9]+) ms");
-  for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it)
-    result.push_back(std::stoi((*it)[1]));
+  const std::string mark = "after ";
+  for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1))
+    result.push_back(std::stoi(text.substr(at + mark.size())));
   return result;
 }
 

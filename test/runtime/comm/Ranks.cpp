@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <exception>
+#include <latch>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -37,19 +39,33 @@ World openWorld(int count) {
 void onRanks(int count, const std::function<void(Transport &)> &body) {
   const World world = openWorld(count);
   std::vector<std::exception_ptr> failures(static_cast<size_t>(count));
+  std::latch connected(count), finished(count);
   std::vector<std::thread> threads;
   for (int rank = 0; rank < count; ++rank)
     threads.emplace_back([&, rank] {
       World own = world;
       own.rank = own.localRank = rank;
-      try {
+      std::unique_ptr<Transport> transport;
+      auto attempt = [&](const std::function<void()> &work) {
+        try {
+          work();
+        } catch (...) {
+          failures[static_cast<size_t>(rank)] = std::current_exception();
+        }
+      };
+      attempt([&] {
         RendezvousOptions options;
         options.timeout = std::chrono::seconds(60);
         Rendezvous rendezvous(own, options);
-        body(*createGlooTransport(rendezvous));
-      } catch (...) {
-        failures[static_cast<size_t>(rank)] = std::current_exception();
-      }
+        transport = createGlooTransport(rendezvous);
+      });
+      connected.arrive_and_wait();
+      if (transport)
+        attempt([&] { body(*transport); });
+      // A rank whose body failed breaks its connections, so that the others do not wait for it.
+      if (failures[static_cast<size_t>(rank)])
+        transport.reset();
+      finished.arrive_and_wait();
     });
   for (std::thread &thread : threads)
     thread.join();
