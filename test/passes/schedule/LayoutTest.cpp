@@ -98,7 +98,7 @@ protected:
                                         body + "\ntrain.return\n}",
                                     &context);
     program = *module->getOps<train::ProgramOp>().begin();
-    return LayoutAnalysis::compute(program, /*fuse=*/false, {});
+    return LayoutAnalysis::compute(program, /*fuse=*/false, ForwardLayouts());
   }
   Operation *last() { return program.getBody().front().getTerminator()->getPrevNode(); }
 
