@@ -1,7 +1,9 @@
 #include "formats/Error.h"
+#include "formats/MappedFile.h"
 #include "formats/plan/Plan.h"
 #include "test/formats/Samples.h"
 
+#include <filesystem>
 #include <gtest/gtest.h>
 
 using namespace regimen;
@@ -118,4 +120,19 @@ TEST(PlanPrint, ShowsEverything) {
         "  2: compute aten::add_.Tensor(t0<4x2xf32>@b0, t4<4x2xf32>@b2, scalar %1) in_place  // "
         "optimizer"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
+}
+
+// Files of every version: read as they are, valid, and with the bytes that they have. Some are
+// added with each version (regimen-compile of the MLP of test/e2e), none is ever written anew.
+TEST(PlanFile, ReadsGoldenPlans) {
+  size_t files = 0;
+  for (const auto &entry : std::filesystem::directory_iterator(REGIMEN_GOLDEN)) {
+    fb::PlanT plan = read(entry.path());
+    EXPECT_EQ(validate(plan), std::vector<std::string>()) << entry.path();
+    MappedFile file = MappedFile::open(entry.path());
+    std::vector<std::byte> bytes(file.bytes().begin(), file.bytes().end());
+    EXPECT_EQ(serialize(plan), bytes) << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 2u);
 }
