@@ -103,6 +103,9 @@ private:
     if (end) {
       tell({Message::Bye, static_cast<uint32_t>(world.rank)});
       Clock::time_point deadline = Clock::now() + kParting;
+      // Both first: two ranks that part at one time would else wait for each other.
+      next.sendNoMore();
+      previous.sendNoMore();
       next.finish(deadline);
       previous.finish(deadline);
     }

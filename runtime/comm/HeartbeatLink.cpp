@@ -154,10 +154,14 @@ void HeartbeatLink::send(const HeartbeatMessage &message) {
   stuck = sent > 0 && sent != sizeof(message);
 }
 
+void HeartbeatLink::sendNoMore() {
+  if (fd >= 0)
+    shutdown(fd, SHUT_WR);
+}
+
 void HeartbeatLink::finish(std::chrono::steady_clock::time_point deadline) {
   if (fd < 0)
     return;
-  shutdown(fd, SHUT_WR);
   for (bool closed = false; !closed && ready(fd, POLLIN, deadline);)
     receive(&closed);
   shut();

@@ -35,8 +35,10 @@ public:
   /// What has arrived; `closed` tells whether the other end has closed.
   std::vector<HeartbeatMessage> receive(bool *closed);
 
-  /// Sends no more and returns when the other end has closed, or at the deadline. Closing at once
-  /// could take back what was sent last.
+  /// Lets the other end know that nothing more comes.
+  void sendNoMore();
+  /// After sendNoMore: returns when the other end has said the same, or at the deadline. Closing at
+  /// once could take back what was sent last.
   void finish(std::chrono::steady_clock::time_point deadline);
 
   /// Time without a sign of life.
