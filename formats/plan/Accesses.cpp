@@ -6,14 +6,17 @@
 using namespace regimen;
 using namespace regimen::plan;
 
+/// Keeps sums of a segment's numbers far from overflow.
+static constexpr uint64_t kMostElements = uint64_t{1} << 47;
+
 /// The bytes that any rank's segment has; nothing if the segment is none of a flat tensor, or
 /// leaves its buffer.
 static std::optional<std::pair<uint64_t, uint64_t>> segmentExtent(const fb::TensorT &tensor,
                                                                   uint64_t bytes) {
   const fb::ShardPartT &segment = *tensor.segment;
   uint64_t width = elementBytes(tensor.dtype), most = bytes / width;
-  if (segment.place > fb::ShardPlace::MAX || segment.shard == 0 ||
-      segment.elements > static_cast<uint64_t>(INT64_MAX) ||
+  if (segment.place > fb::ShardPlace::MAX || segment.shard == 0 || segment.begin > kMostElements ||
+      segment.elements > kMostElements ||
       tensor.sizes !=
           std::vector<int64_t>{static_cast<int64_t>(std::min(segment.elements, segment.shard))} ||
       tensor.strides != std::vector<int64_t>{1})

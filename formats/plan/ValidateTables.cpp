@@ -342,6 +342,15 @@ private:
       return fail("a tensor, bucket or scratch buffer does not exist");
     if (!isValid(collective.kind))
       return fail("unknown kind of collective");
+    // Of tensors that are not in their buffers enough was said, and their sizes may overflow.
+    auto fits = [&](uint32_t tensor) {
+      uint32_t buffer = plan.tensors[tensor]->buffer;
+      return buffer < plan.buffers.size() &&
+             extent(*plan.tensors[tensor], plan.buffers[buffer]->bytes);
+    };
+    if (!fits(collective.whole) ||
+        (collective.part >= 0 && !fits(static_cast<uint32_t>(collective.part))))
+      return;
     const fb::TensorT &whole = *plan.tensors[collective.whole];
     uint64_t ranks = ranksOf(plan);
     uint64_t elements = static_cast<uint64_t>(numElements(whole));

@@ -205,6 +205,7 @@ TEST(PlanCollectives, SegmentsLieInTheirBucket) {
   auto segment = [](Sample &s) -> fb::ShardPartT & { return *s.plan.tensors[kParameter]->segment; };
   expectRefusal([&](Sample &s) { segment(s).elements = 200; }, "do not fit into buffer 0");
   expectRefusal([&](Sample &s) { segment(s).shard = 512; }, "do not fit into buffer 0");
+  expectRefusal([&](Sample &s) { segment(s).begin = UINT64_MAX - 100; }, "do not fit");
   expectRefusal([&](Sample &s) { segment(s).place = fb::ShardPlace::Whole; }, "do not fit");
   expectRefusal([&](Sample &s) { s.plan.tensors[kParameter]->byte_offset = 4; }, "do not fit");
   expectRefusal([](Sample &s) { s.plan.parameters[0]->sizes = {30, 11}; },
