@@ -11,9 +11,8 @@
 
 namespace regimen::passes {
 
-/// Rates of one rank and of its link. The defaults are measured on two ranks of one server-class
-/// x86-64 machine with a core each: fp32 matrix products, a copy larger than the caches, and 64 MB
-/// messages over loopback.
+/// Rates of one rank and of its link. The defaults are round figures for a core of a server-class
+/// x86-64 machine; the link's are those of 64 MB messages over loopback between two ranks.
 struct MachineModel {
   double flopsPerSecond = 5e10;
   double memoryBytesPerSecond = 8e9;
