@@ -130,7 +130,7 @@ std::vector<int64_t> indices(const json &value) {
 
 std::vector<BackwardConfig> backwards(const json &value) {
   constexpr const char *expected =
-      R"(a list of objects like {"outputs": [0], "inputs": [], "parameters": true, "gradients": "first", "retain": false})";
+      R"(a list of objects like {"outputs": [0], "inputs": [], "parameters": true, "gradients": "first", "retain": false, "local": false})";
   if (!value.is_array())
     mismatch(expected);
   std::vector<BackwardConfig> result;
@@ -156,9 +156,14 @@ std::vector<BackwardConfig> backwards(const json &value) {
                 .at(choice(field, {"first", "later", "returned"}));
       else if (name == "retain")
         variant.retain = boolean(field);
+      else if (name == "local")
+        variant.local = boolean(field);
       else if (name != "parameters")
         mismatch(std::string(expected) + ", without '" + name + "'");
     }
+    if (variant.local && variant.gradients == BackwardConfig::Gradients::Returned)
+      mismatch(
+          R"("local" only with "gradients" first or later: what is returned is never reduced)");
   }
   return result;
 }
@@ -418,11 +423,6 @@ void CompileConfig::validate() const {
   if (driver == Driver::Run && (backward || update || layout || frames))
     throw Error("the keys backward, update, layout and memory.frames are of suspended programs: "
                 "they need driver=python or driver=both");
-  if (dp > 1 && driver != Driver::Run)
-    throw Error("mesh.dp=" + std::to_string(dp) +
-                " with driver=" + (driver == Driver::Both ? "both" : "python") +
-                ": training on several ranks from PyTorch's own loop is not built yet; use "
-                "driver=run, or mesh.dp=1");
   if (backward && backward->empty() && !(driver == Driver::Python && layout))
     throw Error("backward=[] leaves the update alone, which needs driver=python and the layout of "
                 "an earlier compilation");

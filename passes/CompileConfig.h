@@ -67,6 +67,8 @@ struct BackwardConfig {
   Gradients gradients = Gradients::First;
   /// Leaves the frame as it is.
   bool retain = false;
+  /// Leaves contributions to gradients that every rank holds whole unreduced.
+  bool local = false;
 };
 
 /// How model states are partitioned over the data-parallel ranks.

@@ -172,14 +172,16 @@ def Train_VariantAttr : AttrDef<Train_Dialect, "Variant"> {
   let summary = "Which backward a program is";
   let description = [{
     `outputs` bring a gradient, `arguments` and `parameters` want one (indices, ascending). With `retain` the frame is
-    only read. `gradients` are the parameters whose gradient it contributes to: those wanted that have a path.
+    only read. `gradients` are the parameters whose gradient it contributes to: those wanted that have a path. One that is
+    `local` leaves its contributions to whole gradients unreduced.
   }];
   let parameters = (ins OptionalArrayRefParameter<"int64_t">:$outputs, OptionalArrayRefParameter<"int64_t">:$arguments,
                     OptionalArrayRefParameter<"int64_t">:$parameters,
-                    OptionalArrayRefParameter<"int64_t">:$gradients, DefaultValuedParameter<"bool", "false">:$retain);
+                    OptionalArrayRefParameter<"int64_t">:$gradients, DefaultValuedParameter<"bool", "false">:$retain,
+                    DefaultValuedParameter<"bool", "false">:$local);
   let assemblyFormat = [{
     `<` (`outputs` `[` $outputs^ `]`)? (`arguments` `[` $arguments^ `]`)? (`parameters` `[` $parameters^ `]`)?
-    (`gradients` `[` $gradients^ `]`)? (`retain` $retain^)? `>`
+    (`gradients` `[` $gradients^ `]`)? (`retain` $retain^)? (`local` $local^)? `>`
   }];
 }
 

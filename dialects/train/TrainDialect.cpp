@@ -116,6 +116,9 @@ static LogicalResult verifyPorts(ProgramOp program) {
   if (backward ? !program.getVariant() : program.getVariant() && program.getRole() != Role::Update)
     return program.emitOpError()
            << "must say which variant it is exactly if it is a backward or an update";
+  if (program.getVariant() && program.getVariant()->getLocal() &&
+      program.getContribution() == Contribution::None)
+    return program.emitOpError() << "leaves contributions unreduced, but makes none";
   if (program.getSegment() != Segment::Whole && !(program.getTakes() && program.getGives()))
     return program.emitOpError() << "is a segment, and must say what it takes and gives";
   return success();

@@ -228,7 +228,8 @@ struct BuildUpdatePass : passes::impl::BuildUpdatePassBase<BuildUpdatePass> {
     for (auto [index, parameter] : llvm::enumerate(module.getOps<ParameterOp>()))
       if (llvm::any_of(trained, [&](const Trained &t) { return t.parameter == parameter; }))
         changed.push_back(index);
-    program.setVariantAttr(VariantAttr::get(&getContext(), {}, {}, {}, changed, false));
+    program.setVariantAttr(VariantAttr::get(&getContext(), {}, {}, {}, changed, /*retain=*/false,
+                                            /*local=*/false));
     builder.createBlock(&program.getBody());
     Value norm = UpdateBuilder(builder, module, options).build(trained);
     ReturnOp::create(builder, module.getLoc(), norm ? ValueRange(norm) : ValueRange());

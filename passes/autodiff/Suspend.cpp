@@ -25,7 +25,7 @@ using Gradients = BackwardConfig::Gradients;
 struct Variant {
   SmallVector<int64_t> outputs, arguments, parameters;
   Gradients gradients = Gradients::First;
-  bool retain = false;
+  bool retain = false, local = false;
 };
 
 /// What of @forward can bring or get a gradient.
@@ -115,8 +115,7 @@ struct SuspendPass : passes::impl::SuspendPassBase<SuspendPass> {
     forward.setSymName("whole");
     if (!options.backward || !options.backward->empty()) {
       copy(forward, "inference", Role::Evaluation);
-      Variant fullest{facts.gradientOutputs, facts.arguments, facts.trained, Gradients::Returned,
-                      false};
+      Variant fullest{facts.gradientOutputs, facts.arguments, facts.trained, Gradients::Returned};
       if (failed(write(forward, fullest, "forward", Segment::Forward, facts)))
         return signalPassFailure();
       for (auto [index, variant] : llvm::enumerate(variants))
@@ -143,7 +142,7 @@ private:
                                 const Differentiability &facts,
                                 SmallVectorImpl<Variant> &variants) {
     if (!options.backward) {
-      Variant usual{{}, {}, facts.trained, Gradients::First, false};
+      Variant usual{{}, {}, facts.trained, Gradients::First};
       // What depends on inputs alone brings nothing to parameters.
       for (int64_t output : facts.gradientOutputs)
         if (!facts.dependences[output].second.empty())
@@ -166,8 +165,12 @@ private:
         byName[alias] = index;
     }
     for (const BackwardConfig &wanted : *options.backward) {
-      Variant variant{llvm::to_vector(wanted.outputs), llvm::to_vector(wanted.inputs),
-                      facts.trained, wanted.gradients, wanted.retain};
+      Variant variant{llvm::to_vector(wanted.outputs),
+                      llvm::to_vector(wanted.inputs),
+                      facts.trained,
+                      wanted.gradients,
+                      wanted.retain,
+                      wanted.local};
       for (int64_t output : variant.outputs)
         if (!llvm::is_contained(facts.gradientOutputs, output))
           return forward.emitError()
@@ -299,7 +302,7 @@ private:
                                                                     : Contribution::None);
     program.setVariantAttr(VariantAttr::get(program.getContext(), variant.outputs,
                                             variant.arguments, variant.parameters, contributes,
-                                            variant.retain));
+                                            variant.retain, variant.local));
   }
 
   static void contribute(Value value, StringRef parameter, int64_t index, Gradients gradients) {
