@@ -2,6 +2,7 @@
 #include "formats/plan/Plan.h"
 
 #include <algorithm>
+#include <utility>
 
 using namespace regimen;
 using namespace regimen::plan;
@@ -31,11 +32,15 @@ SegmentRange regimen::plan::segmentOf(const fb::ShardPartT &segment, uint64_t ra
   return range;
 }
 
-/// How often a step runs a program.
+static bool isDriven(const fb::ProgramT &program) {
+  return program.role == fb::Role::MicroStep && program.segment == fb::Segment::Whole;
+}
+
+/// How often a step runs a program, in a plan whose micro-steps are driven or not.
 static uint64_t runsOf(const fb::PlanT &plan, const fb::ProgramT &program) {
   if (program.role == fb::Role::Update)
     return 1;
-  if (program.role != fb::Role::MicroStep || program.segment != fb::Segment::Whole)
+  if (!isDriven(program))
     return 0;
   if (program.contribution != fb::Contribution::Later)
     return 1;
@@ -46,19 +51,77 @@ static uint64_t runsOf(const fb::PlanT &plan, const fb::ProgramT &program) {
   return plan.training->accumulate > others ? plan.training->accumulate - others : 0;
 }
 
+static bool reduces(const fb::ProgramT &program) {
+  return std::any_of(program.instructions.begin(), program.instructions.end(),
+                     [](const auto &instruction) {
+                       const fb::CollectiveT *collective = instruction->body.AsCollective();
+                       return collective && collective->bucket >= 0 &&
+                              collective->kind != fb::CollectiveKind::AllGather;
+                     });
+}
+
+Step regimen::plan::stepOf(const fb::PlanT &plan) {
+  Step step;
+  bool driven = std::any_of(plan.programs.begin(), plan.programs.end(),
+                            [](const auto &program) { return isDriven(*program); });
+  bool forward = false, backward = false;
+  for (size_t i = 0; i < plan.programs.size(); ++i) {
+    const fb::ProgramT &program = *plan.programs[i];
+    step.runs.push_back(runsOf(plan, program));
+    bool part = false;
+    if (driven)
+      part = isDriven(program) && program.contribution == fb::Contribution::First;
+    else if (program.segment == fb::Segment::Forward)
+      part = !std::exchange(forward, true);
+    else if (program.segment == fb::Segment::Backward && reduces(program))
+      part = !std::exchange(backward, true);
+    if (!part)
+      continue;
+    step.microStep.push_back(i);
+    step.runs.back() = 1;
+  }
+  step.microSteps = driven ? plan.training->accumulate : 1;
+  return step;
+}
+
+/// Whether any of a bucket's parameters is among `parameters`, which ascend.
+static bool meets(const fb::BucketT &bucket, const std::vector<uint32_t> &parameters) {
+  return std::any_of(bucket.parameters.begin(), bucket.parameters.end(), [&](uint32_t index) {
+    return std::binary_search(parameters.begin(), parameters.end(), index);
+  });
+}
+
+/// By a bucket's stage and what a step does with its parameters, how often it is moved.
+static uint64_t closedFormMoves(const fb::PlanT &plan, const Step &step,
+                                const fb::BucketT &bucket) {
+  bool contributes = false, updated = false;
+  for (size_t i : step.microStep)
+    // A driven micro-step contributes to all gradients, and names none.
+    contributes |=
+        isDriven(*plan.programs[i]) ? bucket.gradients : meets(bucket, plan.programs[i]->gradients);
+  for (const auto &program : plan.programs)
+    if (program->role == fb::Role::Update)
+      updated |= bucket.parameters.empty() ? bucket.gradients : meets(bucket, program->gradients);
+  if (bucket.zero == 3)
+    return step.microSteps * (uint64_t{bucket.gathers} + contributes);
+  if (bucket.zero == 0)
+    return contributes ? 2 : 0;
+  return (bucket.zero == 2 ? step.microSteps : 1) * uint64_t{contributes} + updated;
+}
+
 CommReport regimen::plan::communication(const fb::PlanT &plan) {
   CommReport report;
-  uint64_t ranks = ranksOf(plan), accumulate = plan.training->accumulate;
-  for (const auto &program : plan.programs)
-    for (const auto &instruction : program->instructions) {
+  uint64_t ranks = ranksOf(plan);
+  Step step = stepOf(plan);
+  for (size_t i = 0; i < plan.programs.size(); ++i)
+    for (const auto &instruction : plan.programs[i]->instructions) {
       const fb::CollectiveT *collective = instruction->body.AsCollective();
       if (!collective || collective->bucket < 0)
         continue;
       const fb::TensorT &whole = *plan.tensors[collective->whole];
-      uint64_t runs = runsOf(plan, *program);
       uint64_t bytes = static_cast<uint64_t>(numElements(whole)) * elementBytes(whole.dtype) /
-                       ranks * (ranks - 1) * runs;
-      report.collectives += runs;
+                       ranks * (ranks - 1) * step.runs[i];
+      report.collectives += step.runs[i];
       if (collective->kind == fb::CollectiveKind::AllGather)
         report.allGather += bytes;
       else if (collective->kind == fb::CollectiveKind::ReduceScatter)
@@ -66,14 +129,9 @@ CommReport regimen::plan::communication(const fb::PlanT &plan) {
       else
         report.allReduce += 2 * bytes;
     }
-  for (const auto &bucket : plan.buckets) {
-    uint64_t moves = 0;
-    if (bucket->zero == 3)
-      moves = accumulate * (uint64_t{bucket->gathers} + bucket->gradients);
-    else if (bucket->gradients && ranks > 1)
-      moves = bucket->zero == 2 ? accumulate + 1 : 2;
-    report.closedForm +=
-        moves * (bucket->elements * elementBytes(bucket->dtype) / ranks * (ranks - 1));
-  }
+  // One rank sends nothing.
+  for (const auto &bucket : plan.buckets)
+    report.closedForm += closedFormMoves(plan, step, *bucket) *
+                         (bucket->elements * elementBytes(bucket->dtype) / ranks * (ranks - 1));
   return report;
 }

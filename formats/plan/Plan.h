@@ -115,6 +115,16 @@ struct SegmentRange {
 };
 SegmentRange segmentOf(const fb::ShardPartT &segment, uint64_t rank);
 
+/// What a step consists of. Where regimen-run drives micro-steps: these and the update. Of
+/// suspended programs alone: the forward, the first backward that reduces, and the update if there
+/// is one.
+struct Step {
+  std::vector<uint64_t> runs;    // of each program
+  std::vector<size_t> microStep; // the programs of the first micro-step
+  uint64_t microSteps = 1;
+};
+Step stepOf(const fb::PlanT &plan);
+
 /// Bytes that a rank sends in a step, scalars apart. Requires a valid plan.
 struct CommReport {
   uint64_t allGather = 0, reduceScatter = 0, allReduce = 0;

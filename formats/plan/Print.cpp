@@ -229,8 +229,8 @@ private:
     if (program.segment != fb::Segment::Whole)
       segment = " " + lower(fb::EnumNameSegment(program.segment));
     line("program ", index, " ", quote(program.name), " ", lower(fb::EnumNameRole(program.role)),
-         segment, contribution, program.retain ? " retain" : "", " events ", program.events,
-         " lower_bound ", program.lower_bound);
+         segment, contribution, program.retain ? " retain" : "", program.local ? " local" : "",
+         " events ", program.events, " lower_bound ", program.lower_bound);
     auto indices = [&](const char *what, const std::vector<uint32_t> &list) {
       if (!list.empty())
         line("  ", what, " [", join(list, ", ", [](uint32_t i) { return std::to_string(i); }), "]");

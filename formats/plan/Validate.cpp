@@ -169,6 +169,8 @@ public:
     for (const auto &input : program.inputs)
       if (input->source != fb::InputSource::Data)
         given.insert(plan.tensors[input->tensor]->buffer);
+    for (uint32_t i : program.gradients)
+      named.insert(plan.parameters[i]->name);
   }
 
   void run() {
@@ -188,6 +190,8 @@ public:
         if (!isAlive(access.span.buffer) || access.span.empty())
           continue;
         access.write ? write(access.span) : read(access.span);
+        if (access.write && !instruction.body.AsCollective())
+          checkContribution(access.span);
       }
     }
     checkOutputs();
@@ -342,7 +346,10 @@ private:
       return fail("reads " + bufferName(plan, span.buffer) + " from byte " +
                   std::to_string(byte - plan.buffers[span.buffer]->offset) +
                   " before anything wrote there");
-    if (program.contribution != fb::Contribution::First)
+    // A later contribution adds to what is there, but what is reduced in place it added to before.
+    const fb::CollectiveT *collective = program.instructions[current]->body.AsCollective();
+    bool inPlace = collective && collective->part < 0 && program.segment == fb::Segment::Backward;
+    if (program.contribution != fb::Contribution::First && !inPlace)
       return;
     // States keep their values between programs; gradients of the step before must not leak into
     // this one.
@@ -355,38 +362,28 @@ private:
       }
   }
 
-  /// The first contribution of a whole micro-step writes all gradients; a backward contributes to
-  /// those that it names.
-  void checkGradients() {
-    bool backward = program.segment == fb::Segment::Backward;
-    if (!backward && program.contribution != fb::Contribution::First)
-      return;
-    std::set<std::string> named;
-    for (uint32_t i : program.gradients)
-      named.insert(plan.parameters[i]->name);
-    std::string where = "program '";
-    where += program.name + "': ";
-    for (const auto &[span, name] : gradients) {
-      bool mine =
-          !backward || (named.contains(name) && program.contribution != fb::Contribution::None);
-      if (mine && firstUnwritten(span))
-        violations.add(where + "does not write the gradient of '" + name +
-                       "', which the update would read");
-      if (!mine && isWritten(span))
-        violations.add(where + "writes the gradient of '" + name +
-                       "', to which it does not contribute");
-    }
+  /// Whether the program contributes to the gradient of parameter `name`: the first contribution of
+  /// a whole micro-step to all, a backward to those that it names.
+  bool contributesTo(const std::string &name) const {
+    if (program.segment != fb::Segment::Backward)
+      return program.contribution == fb::Contribution::First;
+    return program.contribution != fb::Contribution::None && named.contains(name);
   }
 
-  bool isWritten(const Span &span) {
-    std::map<uint64_t, Cell> &cells = cellsOf(span);
-    auto it = cells.upper_bound(span.begin);
-    if (it != cells.begin() && std::prev(it)->second.end > span.begin)
-      --it;
-    for (; it != cells.end() && it->first < span.end; ++it)
-      if (it->second.writer != kNoBuffer)
-        return true;
-    return false;
+  /// No kernel of a backward writes another gradient. A reduction takes the bucket as it is.
+  void checkContribution(const Span &span) {
+    if (program.segment != fb::Segment::Backward || !isStatic(plan, span.buffer))
+      return;
+    for (const auto &[gradient, name] : gradients)
+      if (gradient.buffer == span.buffer && gradient.overlaps(span) && !contributesTo(name))
+        return fail("writes the gradient of '" + name + "', to which it does not contribute");
+  }
+
+  void checkGradients() {
+    for (const auto &[span, name] : gradients)
+      if (contributesTo(name) && firstUnwritten(span))
+        violations.add("program '" + program.name + "': does not write the gradient of '" + name +
+                       "', which the update would read");
   }
 
   void checkOutputs() {
@@ -414,7 +411,8 @@ private:
   Violations &violations;
 
   const std::vector<Span> &resumed;
-  std::set<uint32_t> given; // buffers of inputs that the caller brings
+  std::set<uint32_t> given;    // buffers of inputs that the caller brings
+  std::set<std::string> named; // parameters whose gradients a backward names
   // By the cells' first bytes: one map an arena, then one a buffer for the caller's.
   std::vector<std::map<uint64_t, Cell>> cells;
   std::array<Clock, kLanes> clocks{}; // what each lane knows to be done
@@ -442,6 +440,7 @@ std::vector<std::string> regimen::plan::validate(const fb::PlanT &plan) {
   validateTables(plan, violations);
   if (violations.empty()) {
     validateStates(plan, violations);
+    validateReductions(plan, violations);
     validateLayout(plan, violations);
     validateAccesses(plan, violations);
   }

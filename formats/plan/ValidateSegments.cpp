@@ -56,11 +56,13 @@ private:
       fail("a forward contributes to no gradient");
     if (program->retain && !isBackward())
       fail("retains a frame but is no backward");
-    if (isBackward() &&
-        !variants
-             .emplace(program->gradient_outputs, program->wanted_arguments,
-                      program->wanted_parameters, program->contribution, program->retain)
-             .second)
+    if (program->local && (!isBackward() || program->contribution == fb::Contribution::None))
+      fail("leaves contributions unreduced, but is no backward that makes any");
+    if (isBackward() && !variants
+                             .emplace(program->gradient_outputs, program->wanted_arguments,
+                                      program->wanted_parameters, program->contribution,
+                                      program->retain, program->local)
+                             .second)
       fail("a second backward for the same outputs, arguments, parameters and contribution");
     for (uint32_t i = 0; i < plan.buffers.size(); ++i)
       if (plan.buffers[i]->program == index && memoryClass(plan, i) == fb::MemoryClass::Frame &&
@@ -125,6 +127,14 @@ private:
   bool sameType(uint32_t a, uint32_t b) const {
     return plan.tensors[a]->dtype == plan.tensors[b]->dtype &&
            plan.tensors[a]->sizes == plan.tensors[b]->sizes;
+  }
+
+  /// Whether a gradient has the type of the whole parameter.
+  bool fits(const fb::ParameterT &parameter, const fb::OutputT &output) const {
+    const fb::TensorT &tensor = *plan.tensors[parameter.tensor];
+    const fb::TensorT &gradient = *plan.tensors[output.tensor];
+    return gradient.dtype == tensor.dtype &&
+           gradient.sizes == (tensor.segment ? parameter.sizes : tensor.sizes);
   }
 
   void checkInputs() {
@@ -234,8 +244,7 @@ private:
         fail(where + "is handed out, but the backward contributes to the gradients");
       if (!contains(program->wanted_parameters, output.index))
         return fail(where + "is not among the wanted parameters");
-      if (output.index < plan.parameters.size() &&
-          !sameType(plan.parameters[output.index]->tensor, output.tensor))
+      if (output.index < plan.parameters.size() && !fits(*plan.parameters[output.index], output))
         fail(where + "has another type than its parameter");
     }
   }
@@ -280,7 +289,7 @@ private:
   }
 
   using Variant = std::tuple<std::vector<uint32_t>, std::vector<uint32_t>, std::vector<uint32_t>,
-                             fb::Contribution, bool>;
+                             fb::Contribution, bool, bool>;
 
   const fb::PlanT &plan;
   Violations &violations;

@@ -108,6 +108,12 @@ private:
       if (!isValid(bucket->dtype) || bucket->zero > 3 || bucket->elements > kMaxArena ||
           bucket->elements % std::max<uint64_t>(ranks, 1) != 0)
         violations.add("bucket '" + bucket->name + "': unknown type or stage, or unequal shards");
+    std::set<uint32_t> placed;
+    for (const auto &bucket : plan.buckets)
+      for (uint32_t parameter : bucket->parameters)
+        if (parameter >= plan.parameters.size() || !placed.insert(parameter).second)
+          violations.add("bucket '" + bucket->name + "': parameter " + std::to_string(parameter) +
+                         " does not exist, or is in another bucket");
     if (plan.target->device.empty() || plan.target->threads == 0)
       violations.add("target: no device or no threads");
 
@@ -364,6 +370,19 @@ private:
       if (part.buffer == whole.buffer)
         fail("its part and its whole are in one buffer");
     }
+    // What a run places elsewhere, a frame or a caller's tensor, is nothing that ranks exchange.
+    auto fixed = [&](uint32_t buffer) {
+      uint16_t arena = plan.buffers[buffer]->arena;
+      if (arena >= plan.arenas.size())
+        return true; // enough was said
+      fb::MemoryClass memoryClass = plan.arenas[arena]->memory_class;
+      return memoryClass == fb::MemoryClass::Static || memoryClass == fb::MemoryClass::Work;
+    };
+    if (!fixed(whole.buffer) ||
+        (collective.part >= 0 &&
+         !fixed(plan.tensors[static_cast<size_t>(collective.part)]->buffer)) ||
+        (collective.scratch >= 0 && !fixed(static_cast<uint32_t>(collective.scratch))))
+      fail("exchanges memory of a frame or of the caller");
     bool gather = collective.kind == fb::CollectiveKind::AllGather;
     if (gather != collective.members.empty())
       fail(gather ? "gathers, but names what it reduces" : "reduces nothing");

@@ -31,6 +31,10 @@ void validateStates(const fb::PlanT &plan, Violations &violations);
 /// validateTables(), after everything else there.
 void validateSegments(const fb::PlanT &plan, Violations &violations);
 
+/// Suspended programs of several ranks: each backward reduces what it contributes to, in the way of
+/// the buckets' stages.
+void validateReductions(const fb::PlanT &plan, Violations &violations);
+
 /// Buffers of one arena that live at the same time do not overlap.
 void validateLayout(const fb::PlanT &plan, Violations &violations);
 

@@ -160,13 +160,19 @@ private:
   void emitBuckets() {
     plan.ring = config.ringReduction;
     llvm::StringMap<fb::BucketT *> byParameter;
+    llvm::StringMap<uint32_t> indices;
+    for (auto [index, parameter] : llvm::enumerate(module.getOps<train::ParameterOp>()))
+      indices[parameter.getSymName()] = index;
     for (auto [index, bucket] : llvm::enumerate(module.getOps<dist::BucketOp>()))
-      for (auto name : bucket.getParameters().getAsRange<FlatSymbolRefAttr>())
+      for (auto name : bucket.getParameters().getAsRange<FlatSymbolRefAttr>()) {
         byParameter[name.getValue()] = plan.buckets[index].get();
+        plan.buckets[index]->parameters.push_back(indices.at(name.getValue()));
+      }
     for (auto gradient : module.getOps<train::GradientOp>())
       byParameter.at(gradient.getParameter())->gradients = true;
-    for (auto program : module.getOps<exec::ProgramOp>())
-      if (program.getContribution() == train::Contribution::First)
+    std::vector<size_t> microStep = plan::stepOf(plan).microStep;
+    for (auto [index, program] : llvm::enumerate(module.getOps<exec::ProgramOp>()))
+      if (llvm::is_contained(microStep, index))
         for (auto collective : program.getBody().getOps<exec::CollectiveOp>())
           if (collective.getCollective() == dist::Collective::AllGather && collective.getBucket())
             ++plan.buckets[tables.bucketIndex(*collective.getBucket())]->gathers;

@@ -62,6 +62,7 @@ private:
     result->wanted_parameters = emitIndices(variant.getParameters());
     result->gradients = emitIndices(variant.getGradients());
     result->retain = variant.getRetain();
+    result->local = variant.getLocal();
   }
 
   void emitOp(Operation *op) {
