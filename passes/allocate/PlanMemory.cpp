@@ -158,7 +158,8 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
   }
 
   /// Moves buffers of a segment to frame bytes that are not written yet or dead already, largest
-  /// first; the rest stays for the work arena.
+  /// first; the rest stays for the work arena. So does what ranks exchange: collectives keep their
+  /// addresses, and each run has another frame.
   void useFrame(Work &work, SymbolTable &symbols) {
     auto frames = llvm::to_vector(getOperation().getOps<exec::FrameOp>());
     exec::ProgramOp program = work.program;
@@ -170,17 +171,20 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
       auto buffer = cast<exec::FrameOp>(frame);
       obstacles.push_back({*buffer.getOffset(), buffer.getBytes(), lifetime.first, lifetime.last});
     }
+    Work free{program, {}, {}, 0}, rest{program, {}, {}, 0};
+    auto add = [](Work &to, exec::BufferOp buffer, Interval interval) {
+      to.buffers.push_back(buffer);
+      to.intervals.push_back(interval);
+    };
+    for (auto [buffer, interval] : llvm::zip_equal(work.buffers, work.intervals))
+      add(buffer.getCategory() == exec::Category::Comm ? rest : free, buffer, interval);
     std::vector<std::optional<uint64_t>> offsets =
-        fitAround(work.intervals, obstacles, *arena.getBytes(), exec::kAlignment);
-    Work rest{program, {}, {}, 0};
-    for (auto [buffer, interval, offset] : llvm::zip_equal(work.buffers, work.intervals, offsets)) {
-      if (offset) {
+        fitAround(free.intervals, obstacles, *arena.getBytes(), exec::kAlignment);
+    for (auto [buffer, interval, offset] : llvm::zip_equal(free.buffers, free.intervals, offsets))
+      if (offset)
         place(buffer, arena, static_cast<int64_t>(*offset));
-        continue;
-      }
-      rest.buffers.push_back(buffer);
-      rest.intervals.push_back(interval);
-    }
+      else
+        add(rest, buffer, interval);
     work = std::move(rest);
   }
 

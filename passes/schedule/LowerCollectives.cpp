@@ -28,6 +28,10 @@ void ProgramLowering::findWindows() {
       StaticStorage::Place place = statics.placeOf(read.getSymbol());
       if (!place.buffer && place.bucket)
         gathers[read] = gathered.lookup(place.bucket);
+    } else if (auto write = dyn_cast<train::WriteOp>(op)) {
+      contributed.insert(write.getSymbol());
+    } else if (auto accumulate = dyn_cast<train::AccumulateOp>(op)) {
+      contributed.insert(accumulate.getSymbol());
     }
   }
 }
@@ -80,8 +84,9 @@ void ProgramLowering::lowerStart(dist::StartOp op) {
   Value scratch;
   if (!gather) {
     for (train::GradientOp gradient : statics.gradientsOf(bucket))
-      members.push_back(storageTensor(FlatSymbolRefAttr::get(gradient.getSymNameAttr()),
-                                      gradient.getTensorType()));
+      if (contributed.contains(gradient.getSymName()))
+        members.push_back(storageTensor(FlatSymbolRefAttr::get(gradient.getSymNameAttr()),
+                                        gradient.getTensorType()));
     // The parts of the other ranks; in a ring the sum that leaves and the one that arrives.
     int64_t others = statics.ranks() - 1,
             parts = options.ring ? std::min<int64_t>(others, 2) : others;

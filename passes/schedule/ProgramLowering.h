@@ -7,6 +7,7 @@
 #include "passes/schedule/StoragePlan.h"
 
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace regimen::passes {
 
@@ -91,8 +92,10 @@ private:
   llvm::DenseMap<std::tuple<mlir::Value, int64_t, mlir::Type, mlir::Attribute>, mlir::Value> views;
   llvm::DenseMap<mlir::Operation *, dist::StartOp> gathers;    // by train.read
   llvm::DenseMap<mlir::Operation *, dist::StartOp> reductions; // by dist.bucket
-  llvm::DenseMap<mlir::Operation *, mlir::Value> windows;      // by dist.start
-  llvm::DenseMap<mlir::Operation *, int64_t> finished;         // events by dist.start
+  /// Gradients to which the program contributes.
+  llvm::StringSet<> contributed;
+  llvm::DenseMap<mlir::Operation *, mlir::Value> windows; // by dist.start
+  llvm::DenseMap<mlir::Operation *, int64_t> finished;    // events by dist.start
   llvm::DenseMap<mlir::Value, exec::SegmentAttr> segments;
 };
 

@@ -40,6 +40,12 @@ def ReduceGradientsPass : Pass<"regimen-reduce-gradients", "::mlir::ModuleOp"> {
     own where there are several; stages 2 and 3 in every micro-step, later ones adding to the shard, so that what a
     micro-step writes are its own contributions alone.
 
+    A backward that a caller drives may be the last one. So stages 0 and 1 reduce in each, first or later, unless the
+    variant is `local`; a later one adds to what is there, and reduces the sum. Stages 2 and 3 reduce in each, `local` or
+    not: the first one's contributions become the shard; a later one's, with zeros for the bucket's other gradients, are
+    added to it, and what has no gradient yet must hold zeros there. A bucket to which a backward contributes nothing is
+    not reduced, and gradients that are returned are the rank's own.
+
     ```mlir
     train.write %dw, @"w:grad" : tensor<4x2xf32>
     // becomes
@@ -55,7 +61,8 @@ def GatherParametersPass : Pass<"regimen-gather-parameters", "::mlir::ModuleOp">
   let summary = "Gather sharded parameters around their uses";
   let description = [{
     At stage 3. A bucket is gathered before the first use of its parameters in the forward and released after the last,
-    and again in the backward; views of parameters are remade there.
+    and again in the backward; views of parameters are remade there. Each segment of a suspended micro-step gathers for
+    itself.
 
     ```mlir
     %w = train.read @w : tensor<4x2xf32>
@@ -98,7 +105,8 @@ def VerifyShardPass : Pass<"regimen-verify-shard", "::mlir::ModuleOp"> {
     1. There is one mesh; every parameter is in exactly one bucket; a bucket's length divides into the mesh's shards.
     2. Sharded parameters are read, and what is read of them used, only between the end of a gather and the one release
        of it; every collective is waited for once, in its own program.
-    3. Each gradient is reduced once by every micro-step that has to, after it was written and never touched again.
+    3. Each gradient is reduced once by every micro-step that has to, after it was written and never touched again. What
+       is added to a shard was written for every gradient of the bucket.
     4. The update touches of a sharded state its segments alone, and gathers what every rank holds whole once, after the
        last write.
     5. The bytes that a step sends are the closed form of each bucket's stage.

@@ -4,6 +4,7 @@
 #include "passes/shard/ShardTables.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -24,16 +25,23 @@ struct ReduceGradientsPass : impl::ReduceGradientsPassBase<ReduceGradientsPass> 
     });
     if (eachStep)
       addLastContribution();
-    for (auto program : module.getOps<train::ProgramOp>())
-      if (program.getRole() == train::Role::MicroStep && failed(reduce(program, tables)))
+    for (auto program : module.getOps<train::ProgramOp>()) {
+      if (program.getRole() != train::Role::MicroStep)
+        continue;
+      if (program.getSegment() == train::Segment::Backward)
+        reduceSegment(program, tables);
+      else if (failed(reduce(program, tables)))
         return signalPassFailure();
+    }
   }
 
 private:
-  /// Where several micro-steps contribute, the last one has a program of its own.
+  /// Where several micro-steps contribute, the last one has a program of its own. A caller that
+  /// drives them says itself which one it is.
   void addLastContribution() {
     for (auto program : llvm::to_vector(getOperation().getOps<train::ProgramOp>())) {
-      if (program.getContribution() != train::Contribution::Later)
+      if (program.getContribution() != train::Contribution::Later ||
+          program.getSegment() != train::Segment::Whole)
         continue;
       OpBuilder builder(program);
       builder.setInsertionPointAfter(program);
@@ -61,17 +69,77 @@ private:
     bool last = program.getContribution() == train::Contribution::Last ||
                 (!later && accumulatesOnce(program));
     for (auto [bucket, write] : lastWrites) {
-      if (!bucket.shardsGradients() && !last)
-        continue;
-      OpBuilder builder(write);
-      builder.setInsertionPointAfter(write);
-      auto collective =
-          bucket.shardsStates() ? dist::Collective::ReduceScatter : dist::Collective::AllReduce;
-      auto start = dist::StartOp::create(builder, write.getLoc(), collective, bucket.getSymName(),
-                                         bucket.shardsGradients() && later);
-      dist::WaitOp::create(builder, write.getLoc(), start);
+      if (bucket.shardsGradients() || last)
+        reduceAfter(write, bucket, bucket.shardsGradients() && later);
     }
     return success();
+  }
+
+  static void reduceAfter(Operation *op, dist::BucketOp bucket, bool accumulate) {
+    OpBuilder builder(op);
+    builder.setInsertionPointAfter(op);
+    auto collective =
+        bucket.shardsStates() ? dist::Collective::ReduceScatter : dist::Collective::AllReduce;
+    auto start =
+        dist::StartOp::create(builder, op->getLoc(), collective, bucket.getSymName(), accumulate);
+    dist::WaitOp::create(builder, op->getLoc(), start);
+  }
+
+  /// A backward that a caller drives contributes to some of a bucket's gradients, or to none.
+  static void reduceSegment(train::ProgramOp program, ShardTables &tables) {
+    bool later = program.getContribution() == train::Contribution::Later;
+    llvm::MapVector<dist::BucketOp, Operation *> last;
+    llvm::StringSet<> contributed;
+    for (Operation &op : llvm::make_early_inc_range(program.getBody().front())) {
+      Operation *contribution = nullptr;
+      StringRef gradient;
+      if (auto write = dyn_cast<train::WriteOp>(op)) {
+        contribution = write;
+        gradient = write.getSymbol();
+      } else if (auto accumulate = dyn_cast<train::AccumulateOp>(op)) {
+        gradient = accumulate.getSymbol();
+        contribution = tables.bucketOf(gradient).shardsGradients()
+                           ? writeOwnContribution(accumulate).getOperation()
+                           : accumulate.getOperation();
+      }
+      if (!contribution || !tables.isGradient(gradient))
+        continue;
+      contributed.insert(gradient);
+      last[tables.bucketOf(gradient)] = contribution;
+    }
+    for (auto [bucket, op] : last) {
+      if (bucket.shardsGradients())
+        reduceAfter(later ? writeZeros(op, bucket, contributed, tables) : op, bucket, later);
+      else if (!program.getVariant()->getLocal())
+        reduceAfter(op, bucket, /*accumulate=*/false);
+    }
+  }
+
+  /// The window holds this contribution alone; the reduction adds it to the shard.
+  static train::WriteOp writeOwnContribution(train::AccumulateOp accumulate) {
+    OpBuilder builder(accumulate);
+    auto write = train::WriteOp::create(builder, accumulate.getLoc(), accumulate.getValue(),
+                                        accumulate.getSymbol());
+    accumulate.erase();
+    return write;
+  }
+
+  /// Writes zeros, behind `op`, to the gradients of a bucket that get nothing: the reduction adds
+  /// to the whole shard. Returns the last op.
+  static Operation *writeZeros(Operation *op, dist::BucketOp bucket,
+                               const llvm::StringSet<> &contributed, ShardTables &tables) {
+    OpBuilder builder(op);
+    builder.setInsertionPointAfter(op);
+    for (auto gradient : op->getParentOfType<ModuleOp>().getOps<train::GradientOp>()) {
+      if (tables.bucketOf(gradient.getSymName()) != bucket ||
+          contributed.contains(gradient.getSymName()))
+        continue;
+      RankedTensorType type = gradient.getTensorType();
+      Value zeros = aten::ZerosOp::create(builder, op->getLoc(), type, type.getShape(),
+                                          TypeAttr::get(type.getElementType()));
+      op = train::WriteOp::create(builder, op->getLoc(), zeros, gradient.getSymName());
+    }
+    return op;
   }
 
   static bool accumulatesOnce(train::ProgramOp program) {

@@ -5,6 +5,7 @@
 #include "passes/shard/Traffic.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -57,7 +58,9 @@ public:
     for (auto &[bucket, gathered] : gathers)
       if (!gathered.released)
         return program.emitOpError() << "does not release " << bucket.getSymNameAttr();
-    return program.getRole() == train::Role::MicroStep ? verifyReductions() : success();
+    if (program.getRole() != train::Role::MicroStep)
+      return success();
+    return isWhole() ? verifyReductions() : verifySegment();
   }
 
 private:
@@ -67,6 +70,8 @@ private:
     bool done = false, released = false;
   };
 
+  bool isWhole() { return program.getSegment() == train::Segment::Whole; }
+
   LogicalResult visit(Operation *op) {
     if (auto start = dyn_cast<dist::StartOp>(op))
       return visitStart(start);
@@ -75,13 +80,16 @@ private:
     if (auto release = dyn_cast<dist::ReleaseOp>(op))
       return visitRelease(release);
     for (Value operand : op->getOperands())
-      if (Gather *gather = gatherOf(operand); gather && gather->released && !isView(op))
+      if (Gather *gather = gatherOf(operand);
+          gather && gather->released && !isView(op) && !endsWithReleases(op))
         return op->emitOpError() << "uses a parameter of " << gather->start.getBucketAttr()
                                  << " after its release";
     if (auto read = dyn_cast<train::ReadOp>(op))
       return visitRead(read);
     if (auto write = dyn_cast<train::WriteOp>(op))
       return visitWrite(write);
+    if (auto accumulate = dyn_cast<train::AccumulateOp>(op))
+      return visitAccumulate(accumulate);
     if (isView(op))
       if (auto it = windows.find(op->getOperand(0)); it != windows.end()) {
         dist::StartOp window = it->second;
@@ -89,6 +97,20 @@ private:
           windows[result] = window;
       }
     return success();
+  }
+
+  /// Whether `op` is the end of the program and takes what stayed gathered until then: a result
+  /// that is a parameter.
+  bool endsWithReleases(Operation *op) const {
+    if (!op->hasTrait<OpTrait::IsTerminator>())
+      return false;
+    Operation *before = op->getPrevNode();
+    while (before && isa<dist::ReleaseOp>(before))
+      before = before->getPrevNode();
+    return llvm::none_of(op->getOperands(), [&](Value operand) {
+      dist::ReleaseOp release = releases.lookup(windows.lookup(operand));
+      return release && release->isBeforeInBlock(before);
+    });
   }
 
   static bool isView(Operation *op) { return op->hasTrait<aten::ViewLike>(); }
@@ -106,8 +128,12 @@ private:
         return ++gatheredInPlace[bucket] == 1
                    ? success()
                    : start.emitOpError() << "gathers " << start.getBucketAttr() << " a second time";
-      if (auto it = gathers.find(bucket); it != gathers.end() && !it->second.released)
+      auto it = gathers.find(bucket);
+      if (it != gathers.end() && !it->second.released)
         return start.emitOpError() << "gathers " << start.getBucketAttr() << " before its release";
+      // What runs straight through has two times at which it uses parameters.
+      if (it != gathers.end() && !(program.getRole() == train::Role::MicroStep && isWhole()))
+        return start.emitOpError() << "gathers " << start.getBucketAttr() << " a second time";
       gathers[bucket] = all[start] = {start};
       return success();
     }
@@ -140,6 +166,7 @@ private:
              << "releases " << release.getBucketAttr() << ", which is not gathered";
     it->second.released = true;
     all[it->second.start].released = true;
+    releases[it->second.start] = release;
     return success();
   }
 
@@ -187,8 +214,61 @@ private:
     if (tables.isGradient(name)) {
       if (reductions.contains(bucket))
         return write.emitOpError() << "writes " << write.getSymbolAttr() << " after its reduction";
-      written.insert({bucket, write});
+      contributions[bucket].insert(name);
     }
+    return success();
+  }
+
+  LogicalResult visitAccumulate(train::AccumulateOp accumulate) {
+    dist::BucketOp bucket = tables.bucketOf(accumulate.getSymbol());
+    if (!bucket)
+      return success();
+    if (reductions.contains(bucket))
+      return accumulate.emitOpError()
+             << "adds to " << accumulate.getSymbolAttr() << " after its reduction";
+    if (bucket.shardsGradients())
+      return accumulate.emitOpError()
+             << "adds to " << accumulate.getSymbolAttr() << " whole, of which a rank has its shard";
+    contributions[bucket].insert(accumulate.getSymbol());
+    return success();
+  }
+
+  /// Each backward that a caller drives reduces what it contributes to, by stages 0 and 1 unless it
+  /// is local.
+  LogicalResult verifySegment() {
+    bool local = program.getVariant() && program.getVariant()->getLocal();
+    bool later = program.getContribution() == train::Contribution::Later;
+    for (auto &[bucket, gradients] : contributions) {
+      bool expected = tables.ranks() > 1 && (bucket.shardsGradients() || !local);
+      auto it = reductions.find(bucket);
+      if (expected != (it != reductions.end()))
+        return program.emitOpError()
+               << (expected ? "does not reduce" : "reduces") << " the gradients of "
+               << bucket.getSymNameAttr() << (expected ? "" : ", which it leaves to the rank");
+      if (!expected || !bucket.shardsGradients())
+        continue;
+      if (it->second.getAccumulate() != later)
+        return emitWrongSum(it->second, later);
+      // What is added to the shard is added to all of it.
+      for (auto gradient : program->getParentOfType<ModuleOp>().getOps<train::GradientOp>())
+        if (later && tables.bucketOf(gradient.getSymName()) == bucket &&
+            !gradients.contains(gradient.getSymName()))
+          return it->second.emitOpError()
+                 << "adds to " << gradient.getSymNameAttr() << " what its program does not write";
+    }
+    return verifyReductionsHaveWrites();
+  }
+
+  LogicalResult emitWrongSum(dist::StartOp start, bool accumulate) {
+    return start.emitOpError() << (accumulate ? "overwrites" : "adds to") << " the gradients of "
+                               << start.getBucketAttr() << " in a micro-step that contributes "
+                               << train::stringifyContribution(program.getContribution());
+  }
+
+  LogicalResult verifyReductionsHaveWrites() {
+    for (auto [bucket, start] : reductions)
+      if (!contributions.contains(bucket))
+        return start.emitOpError() << "reduces gradients that its program does not write";
     return success();
   }
 
@@ -199,7 +279,7 @@ private:
                              [](train::SeedOp seed) { return seed.getAccumulate() == 1; });
     bool last = contribution == train::Contribution::Last ||
                 (contribution == train::Contribution::First && once);
-    for (auto [bucket, write] : written) {
+    for (auto &[bucket, gradients] : contributions) {
       bool expected = tables.ranks() > 1 && (bucket.shardsGradients() || last);
       auto it = reductions.find(bucket);
       if (expected != (it != reductions.end()))
@@ -210,15 +290,9 @@ private:
         continue;
       bool accumulate = bucket.shardsGradients() && contribution != train::Contribution::First;
       if (it->second.getAccumulate() != accumulate)
-        return it->second.emitOpError()
-               << (accumulate ? "overwrites" : "adds to") << " the gradients of "
-               << bucket.getSymNameAttr() << " in a micro-step that contributes "
-               << train::stringifyContribution(contribution);
+        return emitWrongSum(it->second, accumulate);
     }
-    for (auto [bucket, start] : reductions)
-      if (!written.contains(bucket))
-        return start.emitOpError() << "reduces gradients that its program does not write";
-    return success();
+    return verifyReductionsHaveWrites();
   }
 
 public:
@@ -244,42 +318,23 @@ private:
   llvm::DenseMap<Operation *, Gather> all;
   llvm::DenseMap<Value, dist::StartOp> windows;
   llvm::MapVector<dist::BucketOp, dist::StartOp> reductions;
-  llvm::MapVector<dist::BucketOp, train::WriteOp> written, updated;
+  llvm::MapVector<dist::BucketOp, train::WriteOp> updated;
+  /// The gradients of each bucket to which the program contributes.
+  llvm::MapVector<dist::BucketOp, llvm::StringSet<>> contributions;
+  /// By gather.
+  llvm::DenseMap<Operation *, dist::ReleaseOp> releases;
   llvm::MapVector<dist::BucketOp, int> gatheredInPlace;
 };
-
-/// Whether a phase of the micro-steps gathers a bucket: before or behind the seed.
-std::pair<bool, bool> phasesOf(ModuleOp module, dist::BucketOp bucket) {
-  bool forward = false, backward = false;
-  for (auto program : module.getOps<train::ProgramOp>()) {
-    if (program.getRole() != train::Role::MicroStep)
-      continue;
-    bool seeded = false;
-    for (Operation &op : program.getBody().front()) {
-      seeded |= isa<train::SeedOp>(op);
-      if (auto read = dyn_cast<train::ReadOp>(op))
-        if (llvm::is_contained(bucket.getParameters(), read.getSymbolAttr()))
-          (seeded ? backward : forward) = true;
-    }
-  }
-  return {forward, backward};
-}
 
 LogicalResult verifyTraffic(ModuleOp module, const ShardTables &tables) {
   if (tables.ranks() == 1)
     return success();
-  int64_t accumulate = 1;
-  for (auto program : module.getOps<train::ProgramOp>())
-    for (auto seed : program.getBody().getOps<train::SeedOp>())
-      accumulate = seed.getAccumulate();
-  for (auto bucket : module.getOps<dist::BucketOp>()) {
-    auto [forward, backward] = phasesOf(module, bucket);
-    int64_t expected =
-        closedFormTransfers(bucket, tables.hasGradients(bucket), forward, backward, accumulate);
-    if (int64_t found = countTransfers(module, bucket, accumulate); found != expected)
+  StepTraffic traffic(module, tables);
+  for (auto bucket : module.getOps<dist::BucketOp>())
+    if (int64_t found = traffic.count(bucket), expected = traffic.closedForm(bucket);
+        found != expected)
       return bucket.emitOpError() << "is moved " << found << " times a step, its closed form is "
                                   << expected;
-  }
   return success();
 }
 
