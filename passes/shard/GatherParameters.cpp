@@ -52,6 +52,11 @@ public:
       for (train::ReadOp read : list)
         eraseUnused(read);
     }
+    // Behind every gather.
+    Operation *terminator = program.getBody().front().getTerminator();
+    OpBuilder builder(terminator);
+    for (dist::BucketOp bucket : results)
+      dist::ReleaseOp::create(builder, terminator->getLoc(), bucket.getSymName());
   }
 
 private:
@@ -84,10 +89,11 @@ private:
     for (OpOperand *use : uses.operands)
       use->set(remake(use->get(), builder, remade));
     // A result that is a parameter stays gathered to the end.
-    if (uses.last->hasTrait<OpTrait::IsTerminator>())
-      builder.setInsertionPoint(uses.last);
-    else
-      builder.setInsertionPointAfter(uses.last);
+    if (uses.last->hasTrait<OpTrait::IsTerminator>()) {
+      results.push_back(bucket);
+      return;
+    }
+    builder.setInsertionPointAfter(uses.last);
     dist::ReleaseOp::create(builder, uses.last->getLoc(), bucket.getSymName());
   }
 
@@ -114,6 +120,8 @@ private:
   ShardTables &tables;
   llvm::DenseMap<Operation *, size_t> positions;
   size_t backwardStart = 0;
+  /// Buckets with a parameter that the program returns.
+  SmallVector<dist::BucketOp> results;
 };
 
 struct GatherParametersPass : impl::GatherParametersPassBase<GatherParametersPass> {

@@ -54,7 +54,7 @@ def ReduceGradientsPass : Pass<"regimen-reduce-gradients", "::mlir::ModuleOp"> {
     dist.wait %reduce
     ```
   }];
-  let dependentDialects = ["::regimen::dist::DistDialect"];
+  let dependentDialects = ["::regimen::aten::AtenDialect", "::regimen::dist::DistDialect"];
 }
 
 def GatherParametersPass : Pass<"regimen-gather-parameters", "::mlir::ModuleOp"> {

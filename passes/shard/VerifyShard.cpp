@@ -81,7 +81,7 @@ private:
       return visitRelease(release);
     for (Value operand : op->getOperands())
       if (Gather *gather = gatherOf(operand);
-          gather && gather->released && !isView(op) && !endsWithReleases(op))
+          gather && gather->released && !isView(op) && !isEndOfUse(op))
         return op->emitOpError() << "uses a parameter of " << gather->start.getBucketAttr()
                                  << " after its release";
     if (auto read = dyn_cast<train::ReadOp>(op))
@@ -101,11 +101,11 @@ private:
 
   /// Whether `op` is the end of the program and takes what stayed gathered until then: a result
   /// that is a parameter.
-  bool endsWithReleases(Operation *op) const {
+  bool isEndOfUse(Operation *op) const {
     if (!op->hasTrait<OpTrait::IsTerminator>())
       return false;
     Operation *before = op->getPrevNode();
-    while (before && isa<dist::ReleaseOp>(before))
+    while (before && isa<dist::ReleaseOp, dist::WaitOp>(before))
       before = before->getPrevNode();
     return llvm::none_of(op->getOperands(), [&](Value operand) {
       dist::ReleaseOp release = releases.lookup(windows.lookup(operand));

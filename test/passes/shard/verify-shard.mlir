@@ -288,7 +288,7 @@ module {
     %seed = train.seed accumulate 1 : tensor<f32>
     %w0 = train.read @w : tensor<4xf32>
     train.write %w0, @"w:grad" : tensor<4xf32>
-    // expected-error @+1 {{adds to the gradients of "b" in a micro-step that contributes first}}
+    // expected-error @+1 {{adds to the gradients of @b in a micro-step that contributes first}}
     %r = dist.start reduce_scatter @b accumulate
     dist.wait %r
     train.return %seed : tensor<f32>
@@ -306,7 +306,7 @@ module {
     %seed = train.seed accumulate 2 : tensor<f32>
     %w0 = train.read @w : tensor<4xf32>
     train.write %w0, @"w:grad" : tensor<4xf32>
-    // expected-error @+1 {{overwrites the gradients of "b" in a micro-step that contributes later}}
+    // expected-error @+1 {{overwrites the gradients of @b in a micro-step that contributes later}}
     %r0 = dist.start reduce_scatter @b
     dist.wait %r0
     train.return %seed : tensor<f32>
@@ -435,14 +435,20 @@ module {
   train.parameter @w : tensor<4xf32> trainable
   train.gradient @"w:grad" of @w : tensor<4xf32>
   dist.mesh @mesh [dp = 2]
-  // expected-error @+1 {{is moved 1 times a step, its closed form is 2}}
-  dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable zero 2
+  // expected-error @+1 {{is moved 3 times a step, its closed form is 2}}
+  dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable
   train.program @micro_step_first micro_step contribution(first) inputs [] outputs ["loss"] loss 0 {
     %seed = train.seed accumulate 1 : tensor<f32>
     %w0 = train.read @w : tensor<4xf32>
     train.write %w0, @"w:grad" : tensor<4xf32>
-    %r0 = dist.start reduce_scatter @b
+    %r0 = dist.start all_reduce @b
     dist.wait %r0
     train.return %seed : tensor<f32>
+  }
+  train.program @update update inputs [] outputs [] {
+    %w = train.read @w : tensor<4xf32>
+    train.write %w, @w : tensor<4xf32>
+    %p = dist.start all_gather @b
+    dist.wait %p
   }
 }
