@@ -89,7 +89,7 @@ private:
   }
 
   /// The class that a buffer of a program may have: a segment's may also be of frames, if it does
-  /// not retain its own, and a caller's are the caller's.
+  /// not retain its own and ranks do not exchange the buffer, and a caller's are the caller's.
   static exec::MemoryClass classOf(exec::ProgramOp program, exec::BufferOp buffer,
                                    SymbolTable &symbols) {
     auto arena =
@@ -97,6 +97,7 @@ private:
     if (!arena)
       return exec::MemoryClass::Work;
     bool reuses = program.getSegment() != train::Segment::Whole &&
+                  buffer.getCategory() != exec::Category::Comm &&
                   !(program.getVariant() && program.getVariant()->getRetain());
     bool allowed = arena.getMemoryClass() == exec::MemoryClass::Frame    ? reuses
                    : arena.getMemoryClass() == exec::MemoryClass::Caller ? bool(program.getGives())

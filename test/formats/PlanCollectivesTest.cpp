@@ -259,6 +259,8 @@ TEST(PlanCollectives, TrafficIsCountedByStep) {
   EXPECT_EQ(communication(sample.plan).total(), kShard * 4);
   sample.plan.buckets[0]->gradients = true;
   sample.plan.training->accumulate = 3;
+  sample.plan.programs.push_back(std::make_unique<fb::ProgramT>());
+  sample.plan.programs.back()->contribution = fb::Contribution::First;
   auto closed = [&](uint8_t stage) {
     sample.plan.buckets[0]->zero = stage;
     return communication(sample.plan).closedForm / (kShard * 4);

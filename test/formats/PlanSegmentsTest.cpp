@@ -90,6 +90,8 @@ const Mutation kMutations[] = {
     {"segment_range", [](auto &p) { program(p, kFirst).segment = static_cast<fb::Segment>(7); }, "unknown role, contribution or segment"},
     {"forward_contributes", [](auto &p) { program(p, kForward).contribution = Contribution::Later; }, "contributes to no gradient"},
     {"forward_retains", [](auto &p) { program(p, kForward).retain = true; }, "retains a frame but is no backward"},
+    {"local_forward", [](auto &p) { program(p, kForward).local = true; }, "leaves contributions unreduced, but is no backward that makes any"},
+    {"local_returned", [](auto &p) { program(p, kReturned).local = true; }, "leaves contributions unreduced, but is no backward that makes any"},
     {"argument_unknown", [](auto &p) { program(p, kFirst).inputs[0]->index = 3; }, "argument 3, which the forward does not have"},
     {"argument_type", [](auto &p) { p.tensors[program(p, kFirst).inputs[0]->tensor]->dtype = fb::DType::I32; }, "another type than the forward's argument"},
     {"output_unknown", [](auto &p) { program(p, kFirst).inputs[2]->index = 3; }, "of output 3, which the forward does not have"},
@@ -172,6 +174,28 @@ TEST(PlanSegments, AConsumedFrameMayBeOverwritten) {
       if (arg->kind == fb::ArgKind::Tensor && arg->tensor == before)
         arg->tensor = saved;
   EXPECT_EQ(joined(validate(plan)), "");
+}
+
+TEST(PlanSegments, ALocalVariantIsAnotherVariant) {
+  fb::PlanT plan = everything();
+  program(plan, kRetain).local = true;
+  EXPECT_EQ(joined(validate(plan)), "");
+  EXPECT_NE(print(plan).find("micro_step backward first retain local"), std::string::npos);
+  EXPECT_TRUE(parse(serialize(plan), "x").programs[kRetain]->local);
+}
+
+TEST(PlanSegments, ReturnedGradientsAreWhole) {
+  fb::PlanT plan = everything();
+  auto tensor = std::make_unique<fb::TensorT>(*plan.tensors[kB]);
+  tensor->segment = std::make_unique<fb::ShardPartT>();
+  tensor->segment->elements = tensor->segment->shard = 2;
+  tensor->segment->place = fb::ShardPlace::Shard;
+  plan.parameters[1]->tensor = static_cast<uint32_t>(plan.tensors.size());
+  plan.parameters[1]->sizes = {2};
+  plan.tensors.push_back(std::move(tensor));
+  EXPECT_EQ(joined(validate(plan)), "");
+  plan.parameters[1]->sizes = {1, 2};
+  EXPECT_NE(joined(validate(plan)).find("another type than its parameter"), std::string::npos);
 }
 
 TEST(PlanSegments, SurviveAFile) {

@@ -144,3 +144,9 @@ train.program @p micro_step contribution(later) segment(backward) inputs ["x"] t
   // expected-error @+1 {{names @w, which is no gradient}}
   train.accumulate %x, @w group 0 : tensor<f32>
 }
+
+// -----
+
+// expected-error @+1 {{leaves contributions unreduced, but makes none}}
+train.program @p micro_step segment(backward) inputs [] takes [] outputs [] gives [] variant <outputs[0]local true> {
+}

@@ -171,3 +171,26 @@ module @segments {
     exec.return %dx : memref<64xf32>
   }
 }
+
+// -----
+
+// What ranks exchange does not move with the frame.
+// CHECK-LABEL: module @exchanged
+module @exchanged {
+  exec.arena @caller class(caller) space(device) bytes 0
+  train.saved @a : tensor<64xf32>
+  exec.frame @"a:frame" bytes 256 category(activations)
+  exec.bind @a at @"a:frame"[0] : memref<64xf32>
+  exec.program @forward micro_step segment(forward) inputs ["x"] takes [#train.port<argument 0>] outputs [] gives [] {
+    %xb = exec.buffer "x" bytes 256 category(activations) in @caller[0]
+    %x = exec.view %xb[0] : memref<64xf32>
+    exec.given 0 in %x : memref<64xf32>
+    // CHECK: exec.buffer "t" bytes 256 category(comm) in @work[0]
+    %tb = exec.buffer "t" bytes 256 category(comm)
+    %t = exec.view %tb[0] : memref<64xf32>
+    %fa = exec.get @"a:frame"
+    %a = exec.view %fa[0] : memref<64xf32>
+    exec.call "aten::relu.out" out (%x) -> (%t) : (memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::relu.out" out (%x) -> (%a) : (memref<64xf32>) -> memref<64xf32>
+  }
+}

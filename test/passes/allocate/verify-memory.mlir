@@ -155,3 +155,26 @@ module {
     %tb = exec.buffer "t" bytes 64 category(workspace) in @caller[0]
   }
 }
+
+// -----
+
+// What ranks exchange must not move with the frame.
+module @exchanged {
+  exec.arena @frame class(frame) space(device) bytes 256
+  exec.arena @caller class(caller) space(device) bytes 0
+  train.saved @a : tensor<64xf32>
+  exec.frame @"a:frame" bytes 256 category(activations) in @frame[0]
+  exec.bind @a at @"a:frame"[0] : memref<64xf32>
+  exec.program @forward micro_step segment(forward) inputs ["x"] takes [#train.port<argument 0>] outputs [] gives [] lower_bound 0 {
+    %xb = exec.buffer "x" bytes 256 category(activations) in @caller[0]
+    %x = exec.view %xb[0] : memref<64xf32>
+    exec.given 0 in %x : memref<64xf32>
+    // expected-error @+1 {{is in an arena of class frame, but lives as class work}}
+    %tb = exec.buffer "t" bytes 256 category(comm) in @frame[0]
+    %t = exec.view %tb[0] : memref<64xf32>
+    %fa = exec.get @"a:frame"
+    %a = exec.view %fa[0] : memref<64xf32>
+    exec.call "aten::relu.out" out (%x) -> (%t) : (memref<64xf32>) -> memref<64xf32>
+    exec.call "aten::relu.out" out (%x) -> (%a) : (memref<64xf32>) -> memref<64xf32>
+  }
+}

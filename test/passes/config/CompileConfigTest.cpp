@@ -146,7 +146,9 @@ TEST(CompileConfig, BackwardVariants) {
       "layout": [["a"], ["b", "c"]], "update": ["b"],
       "backward": [{"outputs": [0, 2], "inputs": [1], "parameters": ["w"], "gradients": "returned",
                     "retain": true},
-                   {"outputs": [1], "parameters": true, "gradients": "later"}]})"));
+                   {"outputs": [1], "parameters": true, "gradients": "later",
+                    "local": true}],
+      "mesh.dp": 2, "zero.stage": 3})"));
   config.validate();
   ASSERT_TRUE(config.backward);
   ASSERT_EQ(config.backward->size(), 2u);
@@ -156,9 +158,11 @@ TEST(CompileConfig, BackwardVariants) {
   EXPECT_EQ(first.parameters, std::vector<std::string>{"w"});
   EXPECT_EQ(first.gradients, BackwardConfig::Gradients::Returned);
   EXPECT_TRUE(first.retain);
+  EXPECT_FALSE(first.local);
   EXPECT_FALSE(second.parameters);
   EXPECT_EQ(second.gradients, BackwardConfig::Gradients::Later);
   EXPECT_FALSE(second.retain);
+  EXPECT_TRUE(second.local);
   EXPECT_EQ(config.frames, 2u);
   EXPECT_EQ(config.layout->back(), (std::vector<std::string>{"b", "c"}));
   CompileConfig again;
@@ -170,7 +174,9 @@ TEST(CompileConfig, RefusesWrongVariants) {
   for (const char *value :
        {"1", "[1]", "[{}]", R"([{"outputs": [1, 0]}])", R"([{"outputs": [0], "inputs": [-1]}])",
         R"([{"outputs": [0], "gradients": "both"}])", R"([{"outputs": [0], "parameters": false}])",
-        R"([{"outputs": [0], "retain": 1}])", R"([{"outputs": [0], "frame": 1}])"})
+        R"([{"outputs": [0], "retain": 1}])", R"([{"outputs": [0], "local": 1}])",
+        R"([{"outputs": [0], "gradients": "returned", "local": true}])",
+        R"([{"outputs": [0], "frame": 1}])"})
     EXPECT_NE(errorOf([&] { CompileConfig().set("backward", json::parse(value)); }), "") << value;
   EXPECT_NE(errorOf([&] { CompileConfig().set("layout", json::parse("[1]")); }), "");
   EXPECT_NE(errorOf([&] { CompileConfig().set("update", "a"); }), "");

@@ -1,4 +1,4 @@
-// RUN: regimen-opt %s -regimen-gather-parameters | FileCheck %s
+// RUN: regimen-opt %s -split-input-file -regimen-gather-parameters | FileCheck %s
 
 // Gathered around the uses of each phase; the view that the backward takes from the forward is remade.
 module {
@@ -36,5 +36,31 @@ module {
     %dx = aten.mm(%y, %u) : (tensor<3x4xf32>, tensor<4x2xf32>) -> tensor<3x2xf32>
     %loss = train.global_norm %dx : (tensor<3x2xf32>) -> tensor<f32>
     train.return %loss : tensor<f32>
+  }
+}
+
+// -----
+
+// Of results that are parameters the releases come behind every gather.
+// CHECK-LABEL: module @results
+module @results {
+  train.parameter @w : tensor<4xf32> trainable
+  train.parameter @v : tensor<4xf32> trainable
+  dist.mesh @mesh [dp = 2]
+  dist.bucket @b0 parameters [@w] offsets [0] elements 512 : f32 trainable zero 3
+  dist.bucket @b1 parameters [@v] offsets [0] elements 512 : f32 trainable zero 3
+  train.program @inference evaluation inputs [] outputs ["w", "v"] {
+    // CHECK: dist.start all_gather @b0
+    // CHECK: %[[W:.*]] = train.read @w
+    // CHECK: dist.start all_gather @b1
+    // CHECK: %[[V:.*]] = train.read @v
+    // CHECK-NEXT: %[[U:.*]] = aten.alias(%[[V]])
+    // CHECK-NEXT: dist.release @b0
+    // CHECK-NEXT: dist.release @b1
+    // CHECK-NEXT: train.return %[[W]], %[[U]]
+    %w = train.read @w : tensor<4xf32>
+    %v = train.read @v : tensor<4xf32>
+    %u = aten.alias(%v) : (tensor<4xf32>) -> tensor<4xf32>
+    train.return %w, %u : tensor<4xf32>, tensor<4xf32>
   }
 }
