@@ -19,8 +19,7 @@ std::string listRanks(const std::vector<size_t> &ranks) {
   return text;
 }
 
-std::string describe(const std::vector<Entry> &entries,
-                     const std::function<std::string(uint32_t)> &name) {
+std::string describe(const std::vector<Entry> &entries, const HostChannel::Naming &name) {
   std::string text;
   std::vector<bool> told(entries.size());
   for (size_t first = 0; first < entries.size(); ++first) {
@@ -33,8 +32,8 @@ std::string describe(const std::vector<Entry> &entries,
         same.push_back(rank);
         told[rank] = true;
       }
-    std::string program =
-        name ? fmt::format("'{}'", name(entry.program)) : fmt::format("{}", entry.program);
+    std::string program = name ? fmt::format("'{}'", name(entry.program, entry.variant))
+                               : fmt::format("{}", entry.program);
     text +=
         fmt::format("{}{} entered program {} (variant {}) as segment {}", text.empty() ? "" : "; ",
                     listRanks(same), program, entry.variant, entry.sequence);
@@ -44,8 +43,7 @@ std::string describe(const std::vector<Entry> &entries,
 
 } // namespace
 
-void HostChannel::agree(uint32_t program, uint32_t variant,
-                        const std::function<std::string(uint32_t)> &name) {
+void HostChannel::agree(uint32_t program, uint32_t variant, const Naming &name) {
   const Entry own{program, variant, entered++};
   std::vector<Entry> entries(static_cast<size_t>(collectives.size()));
   collectives.allGatherBytes(std::as_bytes(std::span(&own, 1)),

@@ -26,10 +26,11 @@ public:
   /// `channel` is one that no other collectives use.
   HostChannel(Transport &transport, int channel) : collectives(transport, options(channel)) {}
 
+  /// Describes what a rank entered.
+  using Naming = std::function<std::string(uint32_t program, uint32_t variant)>;
   /// Returns when all ranks have entered the same; else throws Error, on every rank, that says who
-  /// entered what. `name` describes a program.
-  void agree(uint32_t program, uint32_t variant,
-             const std::function<std::string(uint32_t program)> &name = {});
+  /// entered what.
+  void agree(uint32_t program, uint32_t variant, const Naming &name = {});
   /// For metrics and the parts of a norm.
   Collectives &scalars() { return collectives; }
 

@@ -31,6 +31,8 @@ struct Executor::Program {
   std::vector<std::unique_ptr<Event>> events;
   std::vector<double> registers;
   Extents touched;
+  /// Whether it has collectives, which all ranks must enter.
+  bool communicates = false;
 };
 
 /// Programs that run without a caller.
@@ -46,19 +48,25 @@ static std::vector<bool> drivenPrograms(const plan::fb::PlanT &plan) {
 }
 
 Executor::Executor(const plan::fb::PlanT &plan, Device &device, Communicator *communicator)
-    : thePlan(plan), device(device), ranks(communicator),
+    : thePlan(plan), device(device), ranks(communicator), identity(0),
       planMemory(plan, device, /*shared=*/nullptr, static_cast<uint64_t>(rank())) {
-  if (static_cast<uint32_t>(rankCount()) != plan::ranksOf(plan))
-    throw Error("the plan's mesh has " + std::to_string(plan::ranksOf(plan)) + " ranks, " +
-                std::to_string(rankCount()) + " run it");
+  checkMesh();
   KernelTable kernels;
   bindAll(kernels, drivenPrograms(plan));
 }
 
-Executor::Executor(const plan::fb::PlanT &plan, Device &device, SharedArenas &arenas,
-                   KernelTable &kernels, const std::vector<bool> &wanted)
-    : thePlan(plan), device(device), planMemory(plan, device, &arenas) {
-  bindAll(kernels, wanted);
+Executor::Executor(const plan::fb::PlanT &plan, const Shared &shared,
+                   const std::vector<bool> &wanted, uint32_t identity)
+    : thePlan(plan), device(shared.device), ranks(shared.communicator), identity(identity),
+      planMemory(plan, device, &shared.arenas, static_cast<uint64_t>(rank())) {
+  checkMesh();
+  bindAll(shared.kernels, wanted);
+}
+
+void Executor::checkMesh() const {
+  if (static_cast<uint32_t>(rankCount()) != plan::ranksOf(thePlan))
+    throw Error("the plan's mesh has " + std::to_string(plan::ranksOf(thePlan)) + " ranks, " +
+                std::to_string(rankCount()) + " run it");
 }
 
 Lane Executor::copyLane(const plan::fb::ProgramT &program) const {
@@ -159,8 +167,10 @@ Task Executor::makeTask(Program &bound, size_t program, size_t index, KernelTabl
         tracer->instruction(program, index, begin, Clock::now());
     };
   }
-  if (const plan::fb::CollectiveT *collective = instruction.body.AsCollective())
+  if (const plan::fb::CollectiveT *collective = instruction.body.AsCollective()) {
+    bound.communicates = true;
     return makeCollective(bound, program, index, *collective);
+  }
   const plan::fb::CallT *call = instruction.body.AsCall();
   if (!call)
     throw Error(where(program, index) +
@@ -274,9 +284,13 @@ void Executor::run(size_t index, const Hypers &hypers) {
     throw Error("program " + thePlan.programs[index]->name +
                 " of the plan is not one that runs here");
   Program &bound = *programs[index];
-  if (ranks)
-    ranks->host().agree(static_cast<uint32_t>(index), 0,
-                        [this](uint32_t other) { return thePlan.programs.at(other)->name; });
+  if (ranks && bound.communicates)
+    ranks->host().agree(static_cast<uint32_t>(index), identity,
+                        [this](uint32_t program, uint32_t plan) {
+                          return plan == identity && program < thePlan.programs.size()
+                                     ? thePlan.programs[program]->name
+                                     : "something else";
+                        });
   planMemory.refresh();
   evaluateScalars(bound.source, hypers, bound.registers);
   for (const std::unique_ptr<Event> &event : bound.events)

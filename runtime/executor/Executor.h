@@ -35,10 +35,18 @@ public:
   /// Suspended programs are not bound: they need a caller. A plan for several ranks needs their
   /// communicator, which outlives this.
   Executor(const plan::fb::PlanT &plan, Device &device, Communicator *communicator = nullptr);
-  /// Over memory that several plans of a model share; binds the programs that `wanted` names. What
-  /// the calls allocate is looked up in `kernels`, which serves all of these plans.
-  Executor(const plan::fb::PlanT &plan, Device &device, SharedArenas &arenas, KernelTable &kernels,
-           const std::vector<bool> &wanted);
+  /// What the plans of a model share.
+  struct Shared {
+    Device &device;
+    SharedArenas &arenas;
+    /// Where what calls allocate is looked up.
+    KernelTable &kernels;
+    Communicator *communicator = nullptr;
+  };
+  /// Over memory that several plans of a model share; binds the programs that `wanted` names.
+  /// `identity` tells the plan from the others to the other ranks.
+  Executor(const plan::fb::PlanT &plan, const Shared &shared, const std::vector<bool> &wanted,
+           uint32_t identity);
   ~Executor();
 
   const plan::fb::PlanT &plan() const { return thePlan; }
@@ -71,6 +79,7 @@ public:
 
 private:
   struct Program;
+  void checkMesh() const;
   void bindAll(KernelTable &kernels, const std::vector<bool> &wanted);
   void bind(size_t program, KernelTable &kernels);
   /// Where what a program has on the copy lane runs: the compute lane, if it is loads of few bytes.
@@ -84,6 +93,7 @@ private:
   const plan::fb::PlanT &thePlan;
   Device &device;
   Communicator *ranks = nullptr;
+  const uint32_t identity;
   PlanMemory planMemory;
   std::vector<std::unique_ptr<Program>> programs;
   std::array<std::unique_ptr<Queue>, static_cast<size_t>(plan::fb::Lane::MAX) + 1> lanes;

@@ -305,7 +305,7 @@ TEST(SumKernel, LargeAndUnalignedOutputsAreTheSame) {
 TEST(HostChannel, AgreesOrSaysWhoEnteredWhat) {
   onRanks(3, [](Transport &transport) {
     HostChannel channel(transport, 7);
-    auto name = [](uint32_t program) { return program == 2 ? "forward" : "update"; };
+    auto name = [](uint32_t program, uint32_t) { return program == 2 ? "forward" : "update"; };
     for (int i = 0; i < 3; ++i)
       EXPECT_NO_THROW(channel.agree(2, 1, name));
     std::string message;
