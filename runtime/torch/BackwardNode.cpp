@@ -80,7 +80,14 @@ void ModelCore::readWishes(const BackwardNode &node, const Specialisation &speci
         continue;
       returned |= found->second.captures_ != nullptr;
     }
-    returned = returned || hasHooks(states.parameters()[trainable[i]], *edge.function);
+    if (const ModelStates::Parameter &parameter = states.parameters()[trainable[i]];
+        hasHooks(parameter, *edge.function)) {
+      TORCH_CHECK(
+          states.rankCount() == 1, "model '", options.name, "': parameter '", parameter.name,
+          "' has a hook; on several ranks gradients are reduced where they are made, and no "
+          "hook sees them on their way: remove it");
+      returned = true;
+    }
     key.parameters.push_back(trainable[i]);
   }
 }
@@ -121,10 +128,51 @@ void ModelCore::checkVersions(const BackwardNode &node, const Variant &variant) 
 Contribution ModelCore::chooseContribution(const std::vector<uint32_t> &parameters) const {
   if (returned)
     return Contribution::None;
-  for (uint32_t index : parameters)
-    if (states.parameters()[index].hasGradient())
-      return Contribution::Later;
-  return Contribution::First;
+  auto exists = [&](uint32_t index) { return states.parameters()[index].hasGradient(); };
+  bool later = std::any_of(parameters.begin(), parameters.end(), exists);
+  // A bucket's shard of gradients is written as one.
+  if (!later && shardsGradients(parameters)) {
+    std::vector<uint32_t> mates = states.bucketMates(parameters);
+    later = std::any_of(mates.begin(), mates.end(), exists);
+  }
+  return later ? Contribution::Later : Contribution::First;
+}
+
+bool ModelCore::shardsGradients(const std::vector<uint32_t> &parameters) const {
+  return std::any_of(parameters.begin(), parameters.end(),
+                     [&](uint32_t index) { return states.parameters()[index].shard.stage >= 2; });
+}
+
+/// Before contributions are made on several ranks: what exists in the touched buckets has to be
+/// what the reduction expects.
+void ModelCore::prepareShards(const Variant &variant) {
+  if (states.rankCount() == 1)
+    return;
+  at::NoGradGuard noGrad;
+  bool later = variant.key.contribution == Contribution::Later;
+  for (uint32_t index :
+       variant.key.local ? variant.gradients : states.bucketMates(variant.gradients)) {
+    ModelStates::Parameter &parameter = states.parameters()[index];
+    if (parameter.shard.stage >= 2) {
+      // The reduction adds to the whole shard.
+      if (later && !parameter.hasGradient())
+        parameter.gradientPart().zero_();
+    } else if (parameter.hasGradient() && parameter.reduction == ModelStates::Reduction::Mean) {
+      states.resume(parameter);
+    }
+  }
+}
+
+void ModelCore::noteReductions(const Variant &variant) {
+  if (states.rankCount() == 1)
+    return;
+  for (uint32_t index :
+       variant.key.local ? variant.gradients : states.bucketMates(variant.gradients)) {
+    ModelStates::Parameter &parameter = states.parameters()[index];
+    parameter.reduction = variant.key.local && parameter.shard.stage < 2
+                              ? ModelStates::Reduction::Own
+                              : ModelStates::Reduction::Mean;
+  }
 }
 
 /// Flags for a later contribution. What a user put into .grad counts as a gradient like any other.
@@ -175,6 +223,9 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
     return result;
   }
   key.contribution = chooseContribution(key.parameters);
+  // From stage 2 on every backward reduces: the gradients that it makes have no place to stay.
+  key.local = !sync && states.rankCount() > 1 && key.contribution != Contribution::None &&
+              !shardsGradients(key.parameters);
 
   KernelSettings settings(options.threads);
   c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
@@ -206,10 +257,12 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
     taken.push_back(port.allocate());
   if (variant->key.contribution == Contribution::Later)
     fillExisting(*variant);
-  if (variant->key.contribution != Contribution::None)
+  if (variant->key.contribution != Contribution::None) {
     for (uint32_t index : variant->gradients)
       if (!states.parameters()[index].hasGradient())
         states.leaveKeptGradient(index);
+    prepareShards(*variant);
+  }
 
   try {
     variant->program.run(node.frame()->data(), given, taken, hypers);
@@ -232,7 +285,7 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
     result[arguments + static_cast<size_t>(at - trainable.begin())] = std::move(taken[i]);
   }
   // Gradients that were handed out are autograd's to put where it wants them.
-  if (variant->key.contribution != Contribution::None)
+  if (variant->key.contribution != Contribution::None) {
     for (uint32_t index : variant->gradients) {
       ModelStates::Parameter &parameter = states.parameters()[index];
       parameter.gradient.unsafeGetTensorImpl()->bump_version();
@@ -240,6 +293,8 @@ variable_list ModelCore::backward(BackwardNode &node, variable_list gradients) {
       if (!gradient.is_same(parameter.gradient))
         gradient = parameter.gradient;
     }
+    noteReductions(*variant);
+  }
   if (!key.retain)
     node.giveBack();
   node.passedOn = countPassedOn(node, specialisation);

@@ -26,7 +26,11 @@ class Model : public torch::CustomClassHolder {
 public:
   /// `options` is a JSON object: "compiler" (path of regimen-compile), "cache" (folder for variants
   /// compiled on demand), "threads" (1), "frames" (null: grow; K: at most K outstanding forwards),
-  /// "name" ("model", for messages), "verbose" (false: say nothing on stderr).
+  /// "name" ("model", for messages), "verbose" (false: say nothing on stderr), "world" (none: one
+  /// rank; else an object with "rank", "size", the "address" and "port" of a store that all ranks
+  /// reach, its "generation", a "name" that no other model has there, the "timeout" of a silent
+  /// rank in seconds, and "ring": whether gradients are reduced by a ring). Making a model for
+  /// several ranks is a collective call.
   explicit Model(const std::string &options);
 
   //===--------------------------------------------------------------------===//
@@ -42,7 +46,9 @@ public:
   int64_t loadUpdate(const std::string &plan);
 
   //===--------------------------------------------------------------------===//
-  // States. Every tensor is a view of the arenas: write through it to set a state.
+  // States. Every tensor is a view of the arenas: write through it to set a state. Of what is
+  // sharded over the ranks, parameter() and gradient() have the shape and raise an error when read,
+  // state() has this rank's elements. Functions on wholes are collective calls.
   //===--------------------------------------------------------------------===//
 
   std::vector<std::string> parameterNames() const;
@@ -54,8 +60,25 @@ public:
   /// Names of the optimizer's states of a parameter; empty before loadUpdate().
   std::vector<std::string> stateSlots(int64_t index) const;
   at::Tensor state(int64_t index, const std::string &slot) const;
+  /// The ZeRO stage of a parameter, and the elements [begin, begin + size) of it that this rank has
+  /// of what its stage shards.
+  std::tuple<int64_t, int64_t, int64_t> shard(int64_t index) const;
+  /// This rank's elements of a parameter: all of them below stage 3.
+  at::Tensor parameterPart(int64_t index) const;
+  at::Tensor wholeParameter(int64_t index) const;
+  /// None if there is none at present.
+  std::optional<at::Tensor> wholeGradient(int64_t index) const;
+  at::Tensor wholeState(int64_t index, const std::string &slot) const;
+  /// Sets a parameter or state from its whole; `fromFirst` takes rank 0's, and is a collective
+  /// call.
+  void setParameter(int64_t index, const at::Tensor &whole, bool fromFirst);
+  /// Sets the gradient of a bound parameter, the mean over the ranks, from its whole.
+  void setGradient(int64_t index, const at::Tensor &whole);
+  void setState(int64_t index, const std::string &slot, const at::Tensor &whole);
   std::vector<std::string> moduleBufferNames() const;
   at::Tensor moduleBuffer(int64_t index) const;
+  /// Gives all ranks what rank 0 has in a module buffer.
+  void shareModuleBuffer(int64_t index);
   /// The bucket layout that later compilations take as `layout`: a JSON list of buckets, each a
   /// list of parameter names in the order of their offsets.
   std::string layout() const;
@@ -81,16 +104,29 @@ public:
   /// dampening, step (ignored), and whether it is covered. `steps` (f32) counts the updates of each
   /// parameter and goes up with this one. Bumps the parameters' versions.
   bool update(int64_t index, const at::Tensor &table, const at::Tensor &steps);
-  /// Moves every .grad that is not the view gradient() gives into that view, and makes it the
-  /// .grad.
-  void settleGradients();
-  /// The 2-norm of all elements together, exact and rounded once, as a 0-d f32 tensor.
-  at::Tensor squaredNormRoot(const std::vector<at::Tensor> &tensors) const;
+  /// Whether backwards reduce gradients that are reduced once a step (stages 0 and 1); returns what
+  /// was set before.
+  bool setSync(bool sync);
+
+  //===--------------------------------------------------------------------===//
+  // Gradients together. A sum of squares is exact: i64 words that other sums can be added to.
+  //===--------------------------------------------------------------------===//
+
+  at::Tensor sumOfSquares(const std::vector<at::Tensor> &tensors) const;
+  /// Of the gradients of these parameters, over all ranks; a collective call where one is sharded.
+  at::Tensor gradientSquares(const std::vector<int64_t> &parameters);
+  /// The 2-norm of all that was added up, rounded once, as a 0-d f32 tensor.
+  at::Tensor rootOfSquares(const std::vector<at::Tensor> &sums) const;
+  /// Multiplies this rank's part of the gradients of these parameters.
+  void scaleGradients(const std::vector<int64_t> &parameters, const at::Tensor &factor);
+  void zeroGradients(const std::vector<int64_t> &parameters);
 
   //===--------------------------------------------------------------------===//
   // Figures
   //===--------------------------------------------------------------------===//
 
+  /// Bytes that this rank has sent so far, scalars, wholes and agreements apart.
+  int64_t bytesSent() const;
   /// Frames in use, and frames allocated.
   std::tuple<int64_t, int64_t> frames() const;
   /// JSON: {"arenas": {name: bytes}, "frame_bytes", "frames", "live_frames", "unplanned_bytes"}.

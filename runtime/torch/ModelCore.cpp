@@ -14,6 +14,26 @@
 
 namespace regimen::runtime {
 
+static void parseWorld(const nlohmann::json &json, ModelOptions &options) {
+  try {
+    World &world = options.world;
+    world.rank = json.at("rank").get<int>();
+    world.size = json.at("size").get<int>();
+    world.masterAddress = json.at("address").get<std::string>();
+    world.masterPort = json.at("port").get<uint16_t>();
+    world.generation = json.at("generation").get<uint64_t>();
+    world.agentStore = true; // Python serves it where the launcher does not
+    CommunicatorOptions &communicator = options.communicator;
+    communicator.rendezvous.name = json.at("name").get<std::string>();
+    communicator.heartbeat.patience =
+        std::chrono::milliseconds(static_cast<int64_t>(json.at("timeout").get<double>() * 1000));
+    communicator.collectives.algorithm =
+        json.at("ring").get<bool>() ? Algorithm::Ring : Algorithm::Ordered;
+  } catch (const nlohmann::json::exception &error) {
+    throw Error("option \"world\" of a model lacks something: " + std::string(error.what()));
+  }
+}
+
 ModelOptions ModelOptions::parse(const std::string &text) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object())
@@ -41,16 +61,21 @@ ModelOptions ModelOptions::parse(const std::string &text) {
     } else if (name == "verbose") {
       expect(value.is_boolean(), "true or false");
       options.verbose = value.get<bool>();
+    } else if (name == "world") {
+      expect(value.is_object(), "an object");
+      parseWorld(value, options);
     } else {
       throw Error("a model has no option \"" + name +
-                  "\"; there are compiler, cache, threads, frames, name, verbose");
+                  "\"; there are compiler, cache, threads, frames, name, verbose, world");
     }
   }
   return options;
 }
 
 ModelCore::ModelCore(ModelOptions given)
-    : states(given.name), frames(states.device(), given.name + "/frame", given.frames),
+    : ranks(given.world.size > 1 ? std::make_unique<Communicator>(given.world, given.communicator)
+                                 : nullptr),
+      states(given.name, ranks.get()), frames(states.device(), given.name + "/frame", given.frames),
       options(std::move(given)),
       compiler(options.compiler, options.cache, options.name, options.verbose) {}
 
@@ -233,8 +258,10 @@ bool ModelCore::update(size_t index, const at::Tensor &table, const at::Tensor &
   const plan::fb::PlanT &plan = chosen.loaded->plan;
   if (plan.programs[chosen.program]->gradients != withGradient)
     return false;
-  for (uint32_t i : withGradient)
+  for (uint32_t i : withGradient) {
     states.settleGradient(i);
+    states.requireReduced(i, "the optimizer's step");
+  }
   auto *counts = steps.mutable_data_ptr<float>();
   hypers.resize(plan.training->groups.size());
   for (uint32_t i : withGradient) {
@@ -252,10 +279,28 @@ bool ModelCore::update(size_t index, const at::Tensor &table, const at::Tensor &
   return true;
 }
 
-void ModelCore::settleGradients() {
-  std::lock_guard lock(mutex);
-  for (size_t i = 0; i < states.parameters().size(); ++i)
-    states.settleGradient(i);
+static std::string nameOf(uint32_t program, uint32_t) {
+  switch (static_cast<Operation>(~program)) {
+  case Operation::Norm:
+    return "a norm of gradients";
+  case Operation::WholeParameter:
+    return "the gathering of a parameter";
+  case Operation::WholeGradient:
+    return "the gathering of a gradient";
+  case Operation::WholeState:
+    return "the gathering of an optimizer state";
+  case Operation::SetParameter:
+    return "the setting of a parameter";
+  case Operation::ShareBuffer:
+    return "the setting of a buffer";
+  }
+  return "a program";
+}
+
+void ModelCore::agree(Operation operation, uint32_t detail) {
+  // Programs have small numbers, and their plans any: these are apart from both.
+  if (ranks)
+    ranks->host().agree(~static_cast<uint32_t>(operation), detail, nameOf);
 }
 
 } // namespace regimen::runtime

@@ -1,7 +1,9 @@
 //===- Specialisation.cpp -------------------------------------------------===//
 #include "runtime/torch/Specialisation.h"
 
+#include "formats/Digest.h"
 #include "formats/Error.h"
+#include "formats/MappedFile.h"
 #include "formats/plan/Accesses.h"
 
 #include <ATen/EmptyTensor.h>
@@ -15,13 +17,23 @@ namespace regimen::runtime {
 using plan::fb::Contribution;
 using plan::fb::Segment;
 
+static uint32_t identityOf(const std::filesystem::path &path) {
+  MappedFile file = MappedFile::open(path);
+  return static_cast<uint32_t>(std::stoul(sha256(file.bytes()).substr(0, 8), nullptr, 16));
+}
+
+LoadedPlan::LoadedPlan(const std::filesystem::path &path)
+    : plan(plan::read(path)), identity(identityOf(path)) {}
+
 void LoadedPlan::bind(ModelStates &states, KernelTable &kernels, const std::vector<bool> &wanted) {
   states.check(plan);
   std::set<std::string> before;
   for (const auto &[name, arena] : states.arenas().all())
     before.insert(name);
   try {
-    executor = std::make_unique<Executor>(plan, states.device(), states.arenas(), kernels, wanted);
+    executor = std::make_unique<Executor>(
+        plan, Executor::Shared{states.device(), states.arenas(), kernels, states.communicator()},
+        wanted, identity);
   } catch (...) {
     states.arenas().keepOnly(before);
     throw;
@@ -142,7 +154,7 @@ Specialisation::Specialisation(std::unique_ptr<LoadedPlan> taken, std::filesyste
 
 VariantKey Specialisation::keyOf(const plan::fb::ProgramT &program) const {
   VariantKey key{program.gradient_outputs, program.wanted_arguments, program.wanted_parameters,
-                 program.contribution, program.retain};
+                 program.contribution,     program.retain,           program.local};
   normalise(key);
   return key;
 }
@@ -198,9 +210,10 @@ const Variant *Specialisation::find(const VariantKey &key) const {
   for (const auto &variant : variants) {
     if (!variant->key.sameTargets(key) || (key.retain && !variant->key.retain))
       continue;
-    bool serves = key.parameters.empty() || variant->key.contribution == key.contribution ||
-                  (key.contribution == Contribution::First &&
-                   variant->key.contribution == Contribution::Later);
+    bool serves = key.parameters.empty() || (variant->key.local == key.local &&
+                                             (variant->key.contribution == key.contribution ||
+                                              (key.contribution == Contribution::First &&
+                                               variant->key.contribution == Contribution::Later)));
     if (serves && (!best || cost(*variant) < cost(*best)))
       best = variant.get();
   }
@@ -234,7 +247,7 @@ std::vector<bool> Specialisation::newVariants(const plan::fb::PlanT &plan) const
     VariantKey key = keyOf(program);
     wanted[i] = std::none_of(variants.begin(), variants.end(), [&](const auto &known) {
       return known->key.sameTargets(key) && known->key.contribution == key.contribution &&
-             known->key.retain == key.retain;
+             known->key.retain == key.retain && known->key.local == key.local;
     });
   }
   return wanted;
@@ -254,9 +267,11 @@ const Variant &Specialisation::compile(const VariantKey &key, const VariantCompi
     for (uint32_t parameter : key.parameters)
       request.parameters.push_back(plan.parameters[parameter]->name);
   request.retain = key.retain;
+  request.local = key.local;
   std::vector<VariantRequest> requests;
   if (key.parameters.empty() || key.contribution == Contribution::None) {
     request.gradients = "returned";
+    request.local = false;
     requests.push_back(request);
   } else {
     for (const char *gradients : {"first", "later"}) {

@@ -15,13 +15,15 @@ namespace regimen::runtime {
 
 /// A plan in memory and what runs it.
 struct LoadedPlan {
-  explicit LoadedPlan(const std::filesystem::path &path) : plan(plan::read(path)) {}
+  explicit LoadedPlan(const std::filesystem::path &path);
 
   /// Checks the plan against the model's states, binds some of its programs, and adds what it
   /// brings to the states. A failure leaves them as they were.
   void bind(ModelStates &states, KernelTable &kernels, const std::vector<bool> &wanted);
 
   const plan::fb::PlanT plan;
+  /// Of the file's bytes: the same on ranks that loaded the same.
+  const uint32_t identity;
   std::unique_ptr<Executor> executor;
 };
 
@@ -60,6 +62,8 @@ struct VariantKey {
   std::vector<uint32_t> outputs, arguments, parameters;
   plan::fb::Contribution contribution = plan::fb::Contribution::First;
   bool retain = false;
+  /// Leaves its contributions to gradients unreduced.
+  bool local = false;
 
   /// Contributions mean nothing where no parameter is wanted.
   bool sameTargets(const VariantKey &other) const {

@@ -33,6 +33,8 @@ nlohmann::json toJson(const std::vector<VariantRequest> &requests) {
                     {"parameters", parameters},
                     {"gradients", request.gradients},
                     {"retain", request.retain}});
+    if (request.local)
+      list.back()["local"] = true;
   }
   return list;
 }

@@ -17,6 +17,8 @@ struct VariantRequest {
   /// "first", "later" or "returned".
   std::string gradients;
   bool retain = false;
+  /// Leaves the contributions unreduced.
+  bool local = false;
 };
 
 /// What to compile.

@@ -212,7 +212,7 @@ TEST_F(TorchModel, ForeignGradientsAreAddedTo) {
   expectGradients();
   EXPECT_EQ(w.grad().const_data_ptr(), model->gradient(0)->const_data_ptr());
   w.mutable_grad() = at::full({3, 2}, 2.0f);
-  model->settleGradients();
+  model->scaleGradients({0}, at::ones({}));
   EXPECT_EQ(w.grad().const_data_ptr(), model->gradient(0)->const_data_ptr());
   EXPECT_TRUE(at::equal(w.grad(), at::full({3, 2}, 2.0f)));
 }
