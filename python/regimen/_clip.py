@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from regimen._session import owners
+from regimen._session import Session, owners
 
 
 def clip_grad_norm_(
@@ -16,16 +16,26 @@ def clip_grad_norm_(
     """Scales gradients in place so that their norm, all together, is at most `max_norm`; returns the norm before.
 
     As ``torch.nn.utils.clip_grad_norm_``, except that the sum of squares is exact and rounded once: it depends on no
-    order of parameters. Parameters may belong to several compiled models, or to none. Other norms than the 2-norm are
-    PyTorch's.
+    order of parameters, and on no partition over ranks, who all call it together. Parameters may belong to several compiled
+    models, or to none. Other norms than the 2-norm are PyTorch's.
     """
     given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    with_gradient = [p for p in given if p.grad is not None]
-    gradients = [p.grad for p in with_gradient if p.grad is not None]
-    owner = next((found[0] for p in with_gradient if (found := owners.find(p)) is not None), None)
+    own: list[Tensor] = []
+    shared: dict[Session, list[int]] = {}  # of models on several ranks
+    owner: Session | None = None
+    for parameter in given:
+        if parameter.grad is None:
+            continue
+        found = owners.find(parameter)
+        owner = found[0] if found else owner
+        if found and found[0].ranks > 1:
+            shared.setdefault(found[0], []).append(found[1])
+        else:
+            own.append(parameter.grad)
     if owner is None or float(norm_type) != 2.0:
         return torch.nn.utils.clip_grad_norm_(given, max_norm, norm_type, error_if_nonfinite)
-    norm = owner.core.squared_norm_root(gradients)
+    sums = [owner.core.sum_of_squares(own)] + [session.core.gradient_squares(indices) for session, indices in shared.items()]
+    norm = owner.core.root_of_squares(sums)
     if error_if_nonfinite and not torch.isfinite(norm):
         raise RuntimeError(
             f"The total norm of order {float(norm_type)} for gradients from `parameters` is non-finite, so it cannot be clipped. "
@@ -34,5 +44,8 @@ def clip_grad_norm_(
     factor = torch.clamp(float(max_norm) / (norm + 1e-6), max=1.0)
     if float(factor) != 1.0:  # a NaN counts: it shows in the gradients, as in PyTorch
         with torch.no_grad():
-            torch._foreach_mul_(gradients, factor)
+            if own:
+                torch._foreach_mul_(own, factor)
+        for session, indices in shared.items():
+            session.core.scale_gradients(indices, factor)
     return norm

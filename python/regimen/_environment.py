@@ -1,4 +1,4 @@
-"""Where things are: the tools, the library, the cache. Nothing else in the package reads the process environment."""
+"""What the process environment says: where things are, and who launched this. Nothing else in the package reads it."""
 
 from __future__ import annotations
 
@@ -46,3 +46,8 @@ def cache_folder(given: str | os.PathLike[str] | None) -> pathlib.Path:
         return pathlib.Path.home() / "Library" / "Caches" / "regimen"
     base = os.environ.get("XDG_CACHE_HOME")
     return (pathlib.Path(base) if base and os.path.isabs(base) else pathlib.Path.home() / ".cache") / "regimen"
+
+
+def variable(name: str) -> str | None:
+    """What a launcher says of the ranks."""
+    return os.environ.get(name)

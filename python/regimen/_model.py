@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from regimen import _environment
+from regimen import _environment, _world
 from regimen._compiler import Compiler
 from regimen._config import Config
 from regimen._progress import Progress
@@ -33,6 +33,7 @@ def compile(
     config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     verbose: bool = True,
+    timeout: float = 600.0,
 ) -> CompiledModule:
     """Compiles ``module(*args, **kwargs)`` and returns a module that runs the plans: forward, and backward when
     PyTorch asks for it.
@@ -42,6 +43,10 @@ def compile(
     dict, nested or with dotted names, as a JSON file's path or as a `Config`. Graphs and plans are kept in `cache_dir`
     (default: REGIMEN_CACHE, else ``regimen`` in the user's cache folder). `verbose` says on stderr what takes time.
 
+    Under torchrun, or with ``torch.distributed`` initialised, all ranks compile the same model, take over rank 0's
+    parameters and buffers, and go on together: gradients are averaged over the ranks, and ``zero.stage`` says what each rank
+    has only its part of. A rank that is silent for `timeout` seconds counts as lost.
+
     Raises CompileError if the model cannot be compiled: the message names the operator and the model's source line.
     """
     if isinstance(module, CompiledModule):
@@ -50,7 +55,9 @@ def compile(
         raise TypeError(f"regimen.compile takes a torch.nn.Module, not {type(module).__name__}")
     if isinstance(args, Tensor):
         args = (args,)
-    session = Session(module, Config.of(config), _compiler(cache_dir), Progress(verbose))
+    world = _world.current()
+    progress = Progress(verbose and (world is None or world.rank == 0))
+    session = Session(module, Config.of(config), _compiler(cache_dir), progress, timeout)
     session.start(tuple(args), dict(kwargs or {}))
     return CompiledModule(session)
 
@@ -101,7 +108,7 @@ class CompiledModule(nn.Module):
         if old.moved:
             raise RuntimeError(f"{old.name} was compiled again: its parameters belong to the newer model, use that one")
         old.progress.say(f"{old.name}: parameters that were frozen when it was compiled are trainable now")
-        session = Session(old.module, old.config, old.compiler, old.progress)
+        session = Session(old.module, old.config, old.compiler, old.progress, old.timeout)
         session.start(args, kwargs)
         self.__dict__["_session"] = session
         return session
@@ -109,12 +116,45 @@ class CompiledModule(nn.Module):
     # --- what Regimen adds --------------------------------------------------------------------------------------
 
     def full_gradients(self) -> dict[str, Tensor]:
-        """The gradients there are, by parameter name."""
-        return {name: p.grad for name, p in zip(self._session.names, self._session.parameters) if p.grad is not None}
+        """The gradients there are, whole, by parameter name. All ranks call it together."""
+        gradients = {name: self._session.core.whole_gradient(i) for i, name in enumerate(self._session.names)}
+        return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
-    def no_sync(self) -> contextlib.AbstractContextManager[None]:
-        """Leaves the micro-steps inside unreduced across ranks; on one rank there is nothing to leave."""
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def no_sync(self) -> Iterator[None]:
+        """Leaves what the backwards inside contribute to gradients unreduced; a backward outside reduces it with its own.
+
+        At stages 0 and 1, where it saves communication. From stage 2 on no rank has a place for its own gradients, so that
+        every backward reduces them, to the same effect. On one rank there is nothing to leave.
+        """
+        core = self._session.core
+        before = core.set_sync(False)
+        try:
+            yield
+        finally:
+            core.set_sync(before)
+
+    def sharded_state_dict(self) -> dict[str, Any]:
+        """As `state_dict`, without communication: of a parameter that is sharded this rank's elements, flat, and the index of
+        the first of them in the whole, as ``{"elements": tensor, "begin": index, "shape": shape}``."""
+        session = self._session
+        state = session.module.state_dict()
+        for name, index in session.sharded():
+            _, begin, _ = session.core.shard(index)
+            state[name] = {"elements": session.core.parameter_part(index), "begin": begin, "shape": session.parameters[index].shape}
+        return dict(state)
+
+    def load_sharded_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Takes over what `sharded_state_dict` gave on this rank, at the same stage and number of ranks."""
+        session = self._session
+        parts = {name: state_dict.get(name) for name, _ in session.sharded()}
+        for name, index in session.sharded():
+            part, own = parts[name], session.core.parameter_part(index)
+            if not isinstance(part, Mapping) or (part["begin"], part["elements"].shape) != (session.core.shard(index)[1], own.shape):
+                raise ValueError(f"'{name}' is not this rank's part: it was saved by another rank, number of ranks or stage")
+        self._load({name: value for name, value in state_dict.items() if name not in parts}, parts, strict=True)
+        for name, index in session.sharded():
+            session.core.parameter_part(index).copy_(parts[name]["elements"])  # type: ignore[index]
 
     def memory_report(self) -> dict[str, Any]:
         """Bytes of every arena, frames, and what was allocated beside them."""
@@ -172,13 +212,48 @@ class CompiledModule(nn.Module):
         raise RuntimeError(f"{self._session.name} is compiled, its parts are fixed: register '{name}' before, and compile again")
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        return self._session.module.state_dict(*args, **kwargs)
+        """As the module's, whole on every rank: where parameters are sharded all ranks call it together."""
+        session = self._session
+        state = session.module.state_dict(*args, **kwargs)
+        prefix = kwargs.get("prefix", args[1] if len(args) > 1 else "")
+        wholes: dict[int, Tensor] = {}
+        for name, index in session.sharded():
+            if index not in wholes:
+                wholes[index] = session.core.whole_parameter(index)
+            state[prefix + name] = wholes[index]
+        return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Copies the values in place."""
+        """Copies the values in place: of whole tensors, on every rank its part."""
+        session = self._session
         if assign:
-            raise RuntimeError(f"{self._session.name} is compiled, its parameters keep their storage: load without assign=True")
-        return self._session.module.load_state_dict(state_dict, strict=strict)
+            raise RuntimeError(f"{session.name} is compiled, its parameters keep their storage: load without assign=True")
+        sharded = dict(session.sharded())
+        if not sharded:
+            return session.module.load_state_dict(state_dict, strict=strict)
+        for name, index in sharded.items():
+            if name in state_dict and state_dict[name].shape != session.parameters[index].shape:
+                raise RuntimeError(
+                    f"Error(s) in loading state_dict for {session.name}:\n\tsize mismatch for {name}: copying a param with shape "
+                    f"{state_dict[name].shape} from checkpoint, the shape in current model is {session.parameters[index].shape}."
+                )
+        rest = {name: value for name, value in state_dict.items() if name not in sharded}
+        result = self._load(rest, state_dict, strict)
+        for name, index in sharded.items():
+            if name in state_dict:
+                session.core.set_parameter(index, state_dict[name].detach().to(session.parameters[index].dtype), False)
+        return result
+
+    def _load(self, rest: Mapping[str, Any], given: Mapping[str, Any], strict: bool) -> Any:
+        """Loads what is not sharded; what is counts as missing where it was not given."""
+        session = self._session
+        result = session.module.load_state_dict(rest, strict=False)
+        result.missing_keys[:] = [name for name in result.missing_keys if given.get(name) is None]
+        if strict and (result.missing_keys or result.unexpected_keys):
+            what = [("Missing", result.missing_keys), ("Unexpected", result.unexpected_keys)]
+            text = "\n\t".join(f"{kind} key(s) in state_dict: {', '.join(map(repr, keys))}." for kind, keys in what if keys)
+            raise RuntimeError(f"Error(s) in loading state_dict for {session.name}:\n\t{text}")
+        return result
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> CompiledModule:
         """Moves and casts, which are refused unless they change nothing."""

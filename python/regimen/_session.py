@@ -8,17 +8,18 @@ import json
 import pathlib
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-from regimen import _library
+from regimen import _library, _world
 from regimen._capture import capture
 from regimen._compiler import Compiler
 from regimen._config import Config
+from regimen._errors import CompileError
 from regimen._progress import Progress
 from regimen._structure import builder, describe, slots, template
 
@@ -58,8 +59,15 @@ owners = _Owners()
 class Session:
     """One compiled module: runtime, compiler and everything keyed by specialisation."""
 
-    def __init__(self, module: nn.Module, config: Config, compiler: Compiler, progress: Progress) -> None:
-        self.module, self.config, self.compiler, self.progress = module, config, compiler, progress
+    def __init__(self, module: nn.Module, config: Config, compiler: Compiler, progress: Progress, timeout: float) -> None:
+        self.module, self.config, self.compiler, self.progress, self.timeout = module, config, compiler, progress, timeout
+        self.world = _world.current()
+        self.ranks = self.world.size if self.world else 1
+        if config.get("mesh.dp", self.ranks) != self.ranks:
+            raise CompileError(
+                f"mesh.dp is {config['mesh.dp']}, but {_ranks(self.ranks)} run this: leave mesh.dp out, or start the script with "
+                f"torchrun --nproc-per-node={config['mesh.dp']}"
+            )
         self.name = type(module).__name__
         self.entries: dict[Hashable, Entry] = {}
         self.moved = False  # the parameters belong to another session by now
@@ -84,10 +92,14 @@ class Session:
 
     def _new_core(self) -> _library.Model:
         frames = self.config.get("memory.frames", "auto")
-        return _library.model({
+        options = {
             "threads": self.threads, "frames": None if frames == "auto" else frames, "compiler": str(self.compiler.tool),
             "cache": str(self.compiler.cache), "name": self.name, "verbose": self.progress.verbose,
-        })  # fmt: skip
+        }  # fmt: skip
+        if self.world:
+            ring = self.config.get("comm.reduction") == "ring"
+            options["world"] = {**self.world.meeting(self.name), "timeout": self.timeout, "ring": ring}
+        return _library.model(options)
 
     # --- specialisations ----------------------------------------------------------------------------------------
 
@@ -149,29 +161,50 @@ class Session:
         self._canonical.clear()
 
     def _plan_config(self, **more: Any) -> dict[str, Any]:
-        config = {**self.config, "driver": "python", "target.threads": self.threads, "optimizer.type": "none", **more}
+        config = {
+            **self.config,
+            "driver": "python",
+            "mesh.dp": self.ranks,
+            "target.threads": self.threads,
+            "optimizer.type": "none",
+            **more,
+        }
         if self._layout is not None:
             config["layout"] = self._layout
         return config
 
     # --- states -------------------------------------------------------------------------------------------------
 
-    def _adopt(self) -> None:
-        """Makes the module's parameters and buffers views of the runtime's storage, with their values."""
+    def _adopt(self, before: _library.Model | None = None) -> None:
+        """Makes the module's parameters and buffers views of the runtime's storage, with their values: those that `before`
+        has, if this session had another runtime. Of several ranks all take the first one's."""
         core, named = self.core, dict(self.module.named_parameters(remove_duplicate=False))
         self.names = core.parameter_names()
         self.parameters = [named[name] for name in self.names]
         self.frozen = [p for p, trainable in zip(self.parameters, core.trainable()) if not trainable]
         buffers = dict(self.module.named_buffers(remove_duplicate=False))
+        gradients: dict[int, Tensor | None] = {}
         for index, parameter in enumerate(self.parameters):
-            _move(parameter, core.parameter(index))
-            before = owners.find(parameter)
-            if before is not None and before[0] is not self:
-                before[0].moved = True
+            source, number = before, index
+            owner = owners.find(parameter)
+            if owner is not None and owner[0] is not self:
+                source, number = owner[0].core, owner[1]
+                owner[0].moved = True
+            if source is not None and self.ranks > 1:
+                gradients[index] = source.whole_gradient(number)
+            core.set_parameter(index, parameter.detach() if source is None else source.whole_parameter(number), True)
+            parameter.data = core.parameter(index)
             owners.set(parameter, self, index)
         for index, name in enumerate(core.module_buffer_names()):
-            _move(buffers[name], core.module_buffer(index))
+            buffer, view = buffers[name], core.module_buffer(index)
+            with torch.no_grad():
+                view.copy_(buffer)
+            core.share_module_buffer(index)
+            buffer.data = view
         core.bind_parameters(self.parameters)
+        for index, gradient in gradients.items():
+            if gradient is not None:
+                core.set_gradient(index, gradient)
 
     def thawed(self) -> bool:
         """Whether a parameter that was frozen at compilation is trainable now."""
@@ -198,16 +231,20 @@ class Session:
     def _renew(self) -> None:
         """Begins again with the same plans in new storage, without the update programs and their states: those of another
         kind of optimizer have other places. Whoever still has states in the old storage keeps them there."""
-        self.core = self._new_core()
+        before, self.core = self.core, self._new_core()
         self.forward, self.update = self.core.forward, self.core.update  # looking one up takes microseconds
         for given in self._loaded:
             self.core.load(*given)
         self._updates.clear()
-        self._adopt()
+        self._adopt(before)
+
+    def sharded(self) -> Iterator[tuple[str, int]]:
+        """Names and indices of the parameters that this rank has a part of; a tied one under each of its names."""
+        index = {id(parameter): i for i, parameter in enumerate(self.parameters)}
+        for name, parameter in self.module.named_parameters(remove_duplicate=False):
+            if self.core.shard(index[id(parameter)])[0] == 3:
+                yield name, index[id(parameter)]
 
 
-def _move(tensor: Tensor, view: Tensor) -> None:
-    """Gives a tensor the storage of `view`, and `view` its values."""
-    with torch.no_grad():
-        view.copy_(tensor.detach())
-    tensor.data = view
+def _ranks(count: int) -> str:
+    return "1 rank" if count == 1 else f"{count} ranks"

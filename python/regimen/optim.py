@@ -10,6 +10,7 @@ An optimizer may cover some of a model's parameters, or those of several models.
 from __future__ import annotations
 
 import array
+import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, overload
 
@@ -116,7 +117,11 @@ class _Planned:
                 if set_to_none:
                     parameter.grad = None
                 elif parameter.grad is not None:
-                    parameter.grad.detach_().requires_grad_(False).zero_()
+                    found = owners.find(parameter)
+                    if found and found[0].ranks > 1:  # there may be no elements here
+                        found[0].core.zero_gradients([found[1]])
+                    else:
+                        parameter.grad.detach_().requires_grad_(False).zero_()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)  # type: ignore[misc]
@@ -132,6 +137,21 @@ class _Planned:
                     group[name] = None
             self._check(group)
         self._parts = None
+
+    def full_state_dict(self) -> dict[str, Any]:
+        """As `state_dict`, in which a rank may have but its part of a state, with all states whole: it can be loaded on any
+        number of ranks, at any stage, and into the class in torch.optim. All ranks call it together."""
+        packed: dict[str, Any] = self.state_dict()  # type: ignore[attr-defined]
+        numbers = itertools.count()
+        numbered = {next(numbers): parameter for group in self.param_groups for parameter in group["params"]}
+        whole = {}
+        for number, state in packed["state"].items():
+            found = owners.find(numbered[number])
+            whole[number] = {
+                slot: found[0].core.whole_state(found[1], slot) if found and slot in found[0].core.state_slots(found[1]) else value
+                for slot, value in state.items()
+            }
+        return {**packed, "state": whole}
 
     def _check(self, group: Mapping[str, Any]) -> None:
         kind = type(self).__name__
@@ -206,8 +226,16 @@ class _Planned:
             value = before.get(slot)
             if value is None:
                 view.zero_()
-            elif value.data_ptr() != view.data_ptr():
-                view.copy_(value)
+            elif value.shape == view.shape:
+                if value.data_ptr() != view.data_ptr():
+                    view.copy_(value)
+            elif value.shape == parameter.shape:
+                core.set_state(index, slot, value)
+            else:
+                raise ValueError(
+                    f"state '{slot}' of parameter '{part.session.names[index]}' has shape {list(value.shape)}: neither whole, "
+                    f"{list(parameter.shape)}, nor this rank's part, {list(view.shape)}: other ranks load a full_state_dict()"
+                )
             after[slot] = view
         if after:
             self.state[parameter] = after
