@@ -16,8 +16,7 @@ static bool reduces(train::ProgramOp program) {
   });
 }
 
-StepTraffic::StepTraffic(ModuleOp module, const ShardTables &tables)
-    : tables(tables) {
+StepTraffic::StepTraffic(ModuleOp module, const ShardTables &tables) : tables(tables) {
   for (auto parameter : module.getOps<train::ParameterOp>())
     parameters.push_back(parameter.getSymName());
   bool last = false, forward = false, backward = false;

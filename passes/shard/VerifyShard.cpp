@@ -3,9 +3,9 @@
 #include "passes/shard/Passes.h"
 #include "passes/shard/ShardTables.h"
 #include "passes/shard/Traffic.h"
+#include "passes/shard/VerifyReductions.h"
 
 #include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -43,7 +43,7 @@ LogicalResult verifyPlaces(ModuleOp module) {
   return success();
 }
 
-/// Walks a program with the state of every bucket: what of it is gathered, and what was reduced.
+/// Walks a program with the state of every bucket: what of it is gathered.
 class ProgramVerifier {
 public:
   ProgramVerifier(train::ProgramOp program, const ShardTables &tables)
@@ -58,9 +58,7 @@ public:
     for (auto &[bucket, gathered] : gathers)
       if (!gathered.released)
         return program.emitOpError() << "does not release " << bucket.getSymNameAttr();
-    if (program.getRole() != train::Role::MicroStep)
-      return success();
-    return isWhole() ? verifyReductions() : verifySegment();
+    return success();
   }
 
 private:
@@ -88,8 +86,6 @@ private:
       return visitRead(read);
     if (auto write = dyn_cast<train::WriteOp>(op))
       return visitWrite(write);
-    if (auto accumulate = dyn_cast<train::AccumulateOp>(op))
-      return visitAccumulate(accumulate);
     if (isView(op))
       if (auto it = windows.find(op->getOperand(0)); it != windows.end()) {
         dist::StartOp window = it->second;
@@ -137,13 +133,6 @@ private:
       gathers[bucket] = all[start] = {start};
       return success();
     }
-    auto expected =
-        bucket.shardsStates() ? dist::Collective::ReduceScatter : dist::Collective::AllReduce;
-    if (start.getCollective() != expected)
-      return start.emitOpError() << "reduces a bucket of stage " << bucket.getZero() << ", which "
-                                 << dist::stringifyCollective(expected) << " does";
-    if (!reductions.try_emplace(bucket, start).second)
-      return start.emitOpError() << "reduces " << start.getBucketAttr() << " a second time";
     return success();
   }
 
@@ -183,8 +172,6 @@ private:
       windows[read.getResult()] = it->second.start;
       return success();
     }
-    if (reductions.contains(bucket) && tables.isGradient(name))
-      return read.emitOpError() << "reads " << read.getSymbolAttr() << " after its reduction";
     bool whole = tables.isParameter(name)  ? !bucket.shardsParameters()
                  : tables.isGradient(name) ? !bucket.shardsGradients()
                                            : !bucket.shardsStates();
@@ -199,100 +186,16 @@ private:
     StringRef name = write.getSymbol();
     bool segment = name.consume_back(dist::segmentName(""));
     dist::BucketOp bucket = tables.bucketOf(name);
-    if (!bucket)
+    if (!bucket || program.getRole() != train::Role::Update)
       return success();
-    if (program.getRole() == train::Role::Update) {
-      if (bucket.shardsStates() != segment)
-        return write.emitOpError() << "writes " << write.getSymbolAttr()
-                                   << " whole, of which a rank updates its segment";
-      if (tables.isParameter(name) && gatheredInPlace.contains(bucket))
-        return write.emitOpError() << "writes " << write.getSymbolAttr() << " after its gather";
-      if (tables.isParameter(name) && bucket.shardsStates() && !bucket.shardsParameters())
-        updated.insert({bucket, write});
-      return success();
-    }
-    if (tables.isGradient(name)) {
-      if (reductions.contains(bucket))
-        return write.emitOpError() << "writes " << write.getSymbolAttr() << " after its reduction";
-      contributions[bucket].insert(name);
-    }
+    if (bucket.shardsStates() != segment)
+      return write.emitOpError() << "writes " << write.getSymbolAttr()
+                                 << " whole, of which a rank updates its segment";
+    if (tables.isParameter(name) && gatheredInPlace.contains(bucket))
+      return write.emitOpError() << "writes " << write.getSymbolAttr() << " after its gather";
+    if (tables.isParameter(name) && bucket.shardsStates() && !bucket.shardsParameters())
+      updated.insert({bucket, write});
     return success();
-  }
-
-  LogicalResult visitAccumulate(train::AccumulateOp accumulate) {
-    dist::BucketOp bucket = tables.bucketOf(accumulate.getSymbol());
-    if (!bucket)
-      return success();
-    if (reductions.contains(bucket))
-      return accumulate.emitOpError()
-             << "adds to " << accumulate.getSymbolAttr() << " after its reduction";
-    if (bucket.shardsGradients())
-      return accumulate.emitOpError()
-             << "adds to " << accumulate.getSymbolAttr() << " whole, of which a rank has its shard";
-    contributions[bucket].insert(accumulate.getSymbol());
-    return success();
-  }
-
-  /// Each backward that a caller drives reduces what it contributes to, by stages 0 and 1 unless it
-  /// is local.
-  LogicalResult verifySegment() {
-    bool local = program.getVariant() && program.getVariant()->getLocal();
-    bool later = program.getContribution() == train::Contribution::Later;
-    for (auto &[bucket, gradients] : contributions) {
-      bool expected = tables.ranks() > 1 && (bucket.shardsGradients() || !local);
-      auto it = reductions.find(bucket);
-      if (expected != (it != reductions.end()))
-        return program.emitOpError()
-               << (expected ? "does not reduce" : "reduces") << " the gradients of "
-               << bucket.getSymNameAttr() << (expected ? "" : ", which it leaves to the rank");
-      if (!expected || !bucket.shardsGradients())
-        continue;
-      if (it->second.getAccumulate() != later)
-        return emitWrongSum(it->second, later);
-      // What is added to the shard is added to all of it.
-      for (auto gradient : program->getParentOfType<ModuleOp>().getOps<train::GradientOp>())
-        if (later && tables.bucketOf(gradient.getSymName()) == bucket &&
-            !gradients.contains(gradient.getSymName()))
-          return it->second.emitOpError()
-                 << "adds to " << gradient.getSymNameAttr() << " what its program does not write";
-    }
-    return verifyReductionsHaveWrites();
-  }
-
-  LogicalResult emitWrongSum(dist::StartOp start, bool accumulate) {
-    return start.emitOpError() << (accumulate ? "overwrites" : "adds to") << " the gradients of "
-                               << start.getBucketAttr() << " in a micro-step that contributes "
-                               << train::stringifyContribution(program.getContribution());
-  }
-
-  LogicalResult verifyReductionsHaveWrites() {
-    for (auto [bucket, start] : reductions)
-      if (!contributions.contains(bucket))
-        return start.emitOpError() << "reduces gradients that its program does not write";
-    return success();
-  }
-
-  /// Gradients that a micro-step wrote are reduced, by stages 0 and 1 in the last one only.
-  LogicalResult verifyReductions() {
-    train::Contribution contribution = program.getContribution();
-    bool once = llvm::all_of(program.getBody().getOps<train::SeedOp>(),
-                             [](train::SeedOp seed) { return seed.getAccumulate() == 1; });
-    bool last = contribution == train::Contribution::Last ||
-                (contribution == train::Contribution::First && once);
-    for (auto &[bucket, gradients] : contributions) {
-      bool expected = tables.ranks() > 1 && (bucket.shardsGradients() || last);
-      auto it = reductions.find(bucket);
-      if (expected != (it != reductions.end()))
-        return program.emitOpError()
-               << (expected ? "does not reduce" : "reduces") << " the gradients of "
-               << bucket.getSymNameAttr() << (expected ? "" : ", to which others contribute later");
-      if (!expected)
-        continue;
-      bool accumulate = bucket.shardsGradients() && contribution != train::Contribution::First;
-      if (it->second.getAccumulate() != accumulate)
-        return emitWrongSum(it->second, accumulate);
-    }
-    return verifyReductionsHaveWrites();
   }
 
 public:
@@ -317,10 +220,7 @@ private:
   llvm::MapVector<dist::BucketOp, Gather> gathers;
   llvm::DenseMap<Operation *, Gather> all;
   llvm::DenseMap<Value, dist::StartOp> windows;
-  llvm::MapVector<dist::BucketOp, dist::StartOp> reductions;
   llvm::MapVector<dist::BucketOp, train::WriteOp> updated;
-  /// The gradients of each bucket to which the program contributes.
-  llvm::MapVector<dist::BucketOp, llvm::StringSet<>> contributions;
   /// By gather.
   llvm::DenseMap<Operation *, dist::ReleaseOp> releases;
   llvm::MapVector<dist::BucketOp, int> gatheredInPlace;
@@ -351,7 +251,7 @@ struct VerifyShardPass : impl::VerifyShardPassBase<VerifyShardPass> {
     ShardTables tables(module);
     for (auto program : module.getOps<train::ProgramOp>()) {
       ProgramVerifier verifier(program, tables);
-      if (failed(verifier.run()) ||
+      if (failed(verifyReductions(program, tables)) || failed(verifier.run()) ||
           (program.getRole() == train::Role::Update && failed(verifier.verifyUpdated())))
         return failure();
     }
