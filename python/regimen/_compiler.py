@@ -8,6 +8,7 @@ whenever nothing runs.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -72,7 +73,10 @@ class Compiler:
         plan = self._plan(archive, config)
         if plan.is_file():
             return plan
-        with self._scratch() as scratch:
+        # Ranks on one machine want the same plan at the same time: one makes it, the others wait.
+        with _locked(archive.parent), self._scratch() as scratch:
+            if plan.is_file():
+                return plan
             file = scratch / "config.json"
             file.write_text(json.dumps(config))
             # The plan names the archive relative to itself, so it is written where it will be.
@@ -88,6 +92,18 @@ class Compiler:
             finally:
                 part.unlink(missing_ok=True)
         return plan
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path) -> Iterator[None]:
+    """Held by one process at a time, where the file system can do it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _message(text: str, tool: str, archive: pathlib.Path, file: pathlib.Path) -> str:

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <span>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,6 +78,25 @@ std::pair<int, std::string> run(const std::vector<std::string> &command) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
 }
 
+/// Held by one process at a time, where the file system can do it.
+class FolderLock {
+public:
+  explicit FolderLock(const std::filesystem::path &folder)
+      : descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    while (descriptor >= 0 && flock(descriptor, LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  ~FolderLock() {
+    if (descriptor >= 0)
+      close(descriptor);
+  }
+  FolderLock(const FolderLock &) = delete;
+  FolderLock &operator=(const FolderLock &) = delete;
+
+private:
+  const int descriptor;
+};
+
 } // namespace
 
 std::filesystem::path VariantCompiler::compile(const VariantSource &source,
@@ -99,6 +119,10 @@ std::filesystem::path VariantCompiler::compile(const VariantSource &source,
   if (compiler.empty())
     throw Error("model '" + model +
                 "' has no plan for this backward and no compiler; give option \"compiler\"");
+  // Ranks on one machine want the same plan at the same time: one makes it, the others wait.
+  FolderLock lock(source.archive.parent_path());
+  if (std::filesystem::exists(plan))
+    return plan;
   std::filesystem::create_directories(cache);
   if (verbose)
     std::fprintf(stderr, "regimen: %s: compiling a backward (outputs %s, %s)\n", model.c_str(),

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import regimen
-from twins import CLASSES, REFERENCE, ROWS, WIDTH, Branches, Encoder, Head, PartlyFrozen
+from twins import CLASSES, REFERENCE, ROWS, WIDTH, Branches, Encoder, Head, PartlyFrozen, batch_of
 
 RANK, RANKS = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
@@ -35,8 +35,7 @@ def case(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def batch(k: int, rank: int = RANK) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(1000 * k + rank)
-    return torch.randn(ROWS, WIDTH, generator=generator), torch.randint(0, CLASSES, (ROWS,), generator=generator)
+    return batch_of(k, rank)
 
 
 class Run:

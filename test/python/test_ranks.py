@@ -10,7 +10,11 @@ import sys
 import time
 
 import pytest
+import safetensors.torch
 import torch
+
+from regimen import _environment, _export
+from twins import Head, batch_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parents[1] / "python"), "OMP_NUM_THREADS": "1"}
@@ -71,6 +75,26 @@ def test_accumulation_gives_the_same_bits_where_it_sums_in_the_same_order(folder
     assert same(states[0], states[1]) and same(states[2], states[3])
     for name, value in states[0].items():
         torch.testing.assert_close(states[2][name], value, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_regimen_run_gives_the_same_bits(stage: int, folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """The trajectory of `accumulation_with_no_sync`, by the driven programs."""
+    ranks, accumulate, steps = 2, 3, 3
+    torch.manual_seed(3)
+    _export.save(_export.export(Head(), batch_of(0, 0)), tmp_path / "head.pt2")
+    blocks = [batch_of(k, rank) for k in range(steps * accumulate) for rank in range(ranks)]
+    data = {"h": torch.cat([x for x, _ in blocks]), "labels": torch.cat([y for _, y in blocks])}
+    safetensors.torch.save_file(data, tmp_path / "data.safetensors")
+    settings = {"mesh.dp": ranks, "zero.stage": stage, "accumulate": accumulate, "optimizer.lr": 0.01, "fuse.enable": "false"}
+    tool("compile", tmp_path / "head.pt2", "-o", tmp_path / "plan", *(x for key in settings for x in ("--set", f"{key}={settings[key]}")))
+    tool("run", tmp_path / "plan", "--data", tmp_path / "data.safetensors", "--nproc", ranks, "--save", tmp_path / "saved")
+    assert same(safetensors.torch.load_file(tmp_path / "saved" / "model.safetensors"), torch.load(folder / f"accumulated-2-{stage}.pt"))
+
+
+def tool(name: str, *arguments: object) -> None:
+    done = subprocess.run([_environment.tool(f"regimen-{name}"), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------

@@ -83,6 +83,12 @@ def batch(k: int, rows: int = ROWS) -> tuple[Tensor, Tensor]:
     return torch.randn(rows, WIDTH, generator=generator), torch.randint(0, CLASSES, (rows,), generator=generator)
 
 
+def batch_of(k: int, rank: int) -> tuple[Tensor, Tensor]:
+    """What one of several ranks sees."""
+    generator = torch.Generator().manual_seed(1000 * k + rank)
+    return torch.randn(ROWS, WIDTH, generator=generator), torch.randint(0, CLASSES, (ROWS,), generator=generator)
+
+
 #: What each module is compiled with.
 EXAMPLES: dict[type[nn.Module], Callable[[], tuple[Tensor, ...]]] = {
     Encoder: lambda: batch(0)[:1],
