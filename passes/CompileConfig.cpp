@@ -275,6 +275,19 @@ std::map<std::string, Key, std::less<>> makeKeys() {
                              if (v != "auto")
                                c.frames = uint32_t(integer(v, 1, 1 << 20));
                            }};
+  keys["memory.remat"] = {"none", [](C &c, const json &v) {
+                            if (v.is_number()) {
+                              c.memory.remat = Remat::Steps;
+                              c.memory.rematSteps = integer(v, 0, 1 << 20);
+                              return;
+                            }
+                            c.memory.remat = std::map<std::string, Remat>{
+                                {"none", Remat::None},
+                                {"auto", Remat::Auto},
+                                {"layers", Remat::Layers},
+                                {"full",
+                                 Remat::Full}}.at(choice(v, {"none", "auto", "layers", "full"}));
+                          }};
   // Known, and built with later releases.
   keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
   keys["precision.autocast"] = keys["precision.loss_scale"] = {"none", {}};
@@ -282,7 +295,6 @@ std::map<std::string, Key, std::less<>> makeKeys() {
       keys["precision.optimizer_states"] = {"fp32", {}};
   keys["precision.master_weights"] = keys["precision.rounding"] = {"auto", {}};
   keys["memory.limit"] = keys["memory.nvme_path"] = {nullptr, {}};
-  keys["memory.remat"] = {"none", {}};
   keys["memory.offload.optimizer"] = keys["memory.offload.params"] =
       keys["memory.offload.activations"] = {"none", {}};
   keys["target.device"] = {"cpu", {}};

@@ -1,5 +1,6 @@
 //===- Pipeline.cpp - The autodiff stage ----------------------------------===//
 #include "passes/autodiff/Passes.h"
+#include "passes/budget/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -21,6 +22,7 @@ void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const Compile
   passes.addPass(createDecomposeCompositesPass());
   if (config.isSuspended()) {
     passes.addPass(createSuspendPass({config.canonical()}));
+    addRecomputation(passes, config);
     passes.addPass(createSplitAtSuspensionPass());
   }
   if (config.isDriven())
@@ -30,5 +32,7 @@ void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const Compile
   passes.addPass(createBuildUpdatePass(update));
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  // Of driven programs; suspended ones are cut already. Behind the pass that would undo it.
+  addRecomputation(passes, config);
   passes.addPass(createVerifyAutodiffPass());
 }
