@@ -90,6 +90,10 @@ enum class Remat { None, Auto, Layers, Full, Steps };
 
 /// What is kept where.
 struct MemoryConfig {
+  /// Most bytes of the device arenas of a rank; none: any.
+  std::optional<uint64_t> limit;
+  /// The limit is the memory of the machine that compiles; `limit` is set by whoever knows it.
+  bool limitIsMachines = false;
   Remat remat = Remat::None;
   uint64_t rematSteps = 0;
 };

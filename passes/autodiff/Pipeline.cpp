@@ -18,6 +18,15 @@ FailureOr<regimen::CompileConfig> regimen::passes::parseConfig(ModuleOp module, 
   return config;
 }
 
+void regimen::passes::buildMicroSteps(OpPassManager &passes, const CompileConfig &config) {
+  passes.addPass(createDecomposeCompositesPass());
+  if (config.isDriven())
+    passes.addPass(createDifferentiatePass({int64_t(config.accumulate)}));
+  else
+    passes.addPass(createSuspendPass({config.canonical()}));
+  passes.addPass(createCSEPass());
+}
+
 void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const CompileConfig &config) {
   passes.addPass(createDecomposeCompositesPass());
   if (config.isSuspended()) {
