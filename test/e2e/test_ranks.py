@@ -173,3 +173,19 @@ def test_ctrl_c_ends_all_ranks_at_one_step(tools, tmp_path):
     assert run.returncode == 0, error
     steps = read_metrics(metrics)[-1]["step"]
     assert f"interrupted after step {steps}" in printed and (out / f"step-{steps}" / "model.safetensors").exists()
+
+
+def test_a_trace_holds_all_ranks(tools, tmp_path):
+    """One file: a process a rank, on one time axis."""
+    plan, trace = tmp_path / "model.plan", tmp_path / "trace.json"
+    tools.compile(tools.archive("gpt2"), plan, {"mesh.dp": 2, "zero.stage": 3})
+    tools.must("regimen-run", plan, "--data", tools.data("gpt2", 4), "--nproc", 2, "--steps", 2, "--trace", trace)
+    events = json.loads(trace.read_text())["traceEvents"]
+    names = {e["pid"]: e["args"]["name"] for e in events if e["name"] == "process_name"}
+    assert sorted(names) == [0, 1] and all(names[rank].startswith(f"rank {rank} of ") for rank in names)
+    spans = [[(e["tid"], e["name"]) for e in events if e["ph"] == "X" and e["pid"] == rank] for rank in (0, 1)]
+    assert sorted(spans[0]) == sorted(spans[1]), "ranks run the same"
+    steps = [[e for e in events if e["pid"] == rank and e["name"].startswith("step ")] for rank in (0, 1)]
+    assert min(e["ts"] for e in events if "ts" in e) == 0
+    for mine, others in zip(*steps, strict=True):
+        assert mine["ts"] < others["ts"] + others["dur"] and others["ts"] < mine["ts"] + mine["dur"], "steps overlap"

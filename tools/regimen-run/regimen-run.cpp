@@ -148,7 +148,8 @@ void declare(CLI::App &app, Options &o) {
       ->excludes("--weights");
   app.add_option("--dump-grads", o.dumpGrads,
                  "write the gradients of the run's first step here (safetensors)");
-  app.add_option("--trace", o.trace, "write a timeline for chrome://tracing or Perfetto here");
+  app.add_option("--trace", o.trace,
+                 "write a timeline of all ranks for chrome://tracing or Perfetto here");
   app.add_option("--memory-report", o.memoryReport,
                  "write predicted and measured memory here (JSON)");
 }
@@ -233,8 +234,9 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   if (o.metrics && first)
     metrics.emplace(*o.metrics);
   std::unique_ptr<ChromeTracer> tracer;
-  if (o.trace && first)
-    tracer = ChromeTracer::create(plan, *o.trace);
+  if (o.trace)
+    tracer = ChromeTracer::create(plan, first ? std::optional<std::filesystem::path>(*o.trace)
+                                              : std::nullopt);
 
   std::unique_ptr<Device> device =
       createCpuDevice(o.threads.value_or(std::max(1u, plan.target->threads)));
@@ -302,7 +304,7 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   if (progress)
     progress->finish();
   if (tracer)
-    tracer->write();
+    tracer->write(ranks.get());
   if (o.memoryReport)
     if (std::string report = memoryReport(executor); first)
       writeReport(*o.memoryReport, report);
