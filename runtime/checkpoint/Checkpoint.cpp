@@ -300,6 +300,8 @@ void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingSt
     syncFolder(folder);
   } catch (const fs::filesystem_error &error) {
     failSaving(folder, error.code().message() + " (" + error.path1().string() + ")");
+  } catch (const LostRank &) {
+    throw;
   } catch (const Error &error) {
     failSaving(folder, error.what());
   }

@@ -142,3 +142,7 @@ def test_checkpoints_of_format_2_load(tools, tmp_path):
     digests = {file: hashlib.sha256((out / "step-2" / file).read_bytes()).hexdigest() for file in FILES}
     description.write_text(json.dumps({**meta, "format": 2, "digests": digests}))
     tools.must("regimen-run", plan, "--data", data, "--nproc", 2, "--steps", 3, "--resume", out)
+    description.write_text(json.dumps({**meta, "digests": digests}))
+    tools.must_fail("regimen-run", plan, "--data", data, "--nproc", 2, "--steps", 3, "--resume", out, says=["differs from what was saved"])
+    description.write_text(json.dumps({**meta, "format": 4}))
+    tools.must_fail("regimen-run", plan, "--data", data, "--nproc", 2, "--steps", 3, "--resume", out, says=["format 4", "formats 2 and 3"])

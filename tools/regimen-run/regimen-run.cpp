@@ -228,8 +228,6 @@ void checkOutputs(const Options &o) {
 /// Trains as one of the ranks. Rank 0 shows and writes what there is once.
 int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   const bool first = world.rank == 0;
-  if (first)
-    checkOutputs(o);
   std::optional<MetricsWriter> metrics;
   if (o.metrics && first)
     metrics.emplace(*o.metrics);
@@ -322,20 +320,27 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   return 0;
 }
 
-/// Runs one rank; a failure is one message and an exit code.
+/// Runs one rank; what others throw becomes a message for the user.
 int runRank(const Options &options, const plan::fb::PlanT &plan, const World &world) {
-  std::string place = "regimen-run";
-  if (world.size > 1)
-    place += fmt::format(": rank {}", world.rank);
   try {
     return run(options, plan, world);
   } catch (const c10::Error &error) {
-    tools::printError((place + ": PyTorch failed").c_str(), error.what_without_backtrace());
+    throw Error(std::string("PyTorch failed: ") + error.what_without_backtrace());
   } catch (const std::bad_alloc &) {
-    tools::printError(place.c_str(),
-                      "out of memory; regimen-plan memory shows what the plan needs");
+    throw Error("out of memory; regimen-plan memory shows what the plan needs");
+  }
+}
+
+/// A launcher's rank speaks for itself.
+int runLaunchersRank(const Options &options, const plan::fb::PlanT &plan, const World &world) {
+  try {
+    if (world.rank == 0)
+      checkOutputs(options);
+    return runRank(options, plan, world);
   } catch (const std::exception &error) {
-    tools::printError(place.c_str(), error.what());
+    std::string message = error.what(), place = world.prefix();
+    tools::printError("regimen-run",
+                      (message.starts_with(place) ? message : place + message).c_str());
   }
   return kFailure;
 }
@@ -349,10 +354,18 @@ int launch(const Options &options) {
                 "one of the two out");
   const plan::fb::PlanT plan = plan::read(options.plan);
   refuseWhatIsMissing(options, plan, world ? world->size : static_cast<int>(options.nproc));
-  if (world || options.nproc == 1)
-    return runRank(options, plan, world.value_or(World()));
-  return launchLocally(static_cast<int>(options.nproc),
-                       [&](const World &local) { return runRank(options, plan, local); });
+  if (world)
+    return runLaunchersRank(options, plan, *world);
+  checkOutputs(options);
+  if (options.nproc == 1)
+    return runRank(options, plan, World());
+  LaunchOptions launch;
+  launch.say = [](const std::string &message) {
+    tools::printError("regimen-run", message.c_str());
+  };
+  return launchLocally(
+      static_cast<int>(options.nproc),
+      [&](const World &local) { return runRank(options, plan, local); }, launch);
 }
 
 int parseAndRun(int argc, char **argv) {
