@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 from compare import check_close, check_same_names, check_same_run, same_bits
 from models import FAMILIES, REGISTRY
 from reference import eager64, replay
-from toolchain import read_metrics
+from toolchain import read_metrics, write_data
 
 STEPS = 5
+FILES = ("model.safetensors", "optimizer-00001-of-00001.safetensors")
 
 
 def line(tools, folder, name, ranks, config, *more, steps=STEPS):
@@ -117,7 +118,7 @@ def test_checkpoints_move_between_worlds(tools, tmp_path):
     alone = tmp_path / "alone.plan"
     tools.compile(tools.archive("gpt2"), alone, {})
     tools.must("regimen-run", alone, "--data", data, "--steps", 3, "--resume", half.folder / "saved", "--save", tmp_path / "alone")
-    for file in ("model.safetensors", "optimizer-00001-of-00001.safetensors"):
+    for file in FILES:
         before, after = load_file(half.folder / "saved" / "step-3" / file), load_file(tmp_path / "alone" / "step-3" / file)
         check_same_names(after, before, file)
         assert all(same_bits(after[n], before[n]) for n in before)
@@ -201,3 +202,44 @@ def test_a_trace_holds_all_ranks(tools, tmp_path):
     assert min(e["ts"] for e in events if "ts" in e) == 0
     for mine, others in zip(*steps, strict=True):
         assert mine["ts"] < others["ts"] + others["dur"] and others["ts"] < mine["ts"] + mine["dur"], "steps overlap"
+
+
+def not_a_number(tools, path):
+    """Data of the MLP for three steps of two ranks, of which only rank 1 in step 2 sees a NaN."""
+    rows = [REGISTRY["mlp"].batch(k) for k in range(6)]
+    rows[3]["x"][0, 0] = float("nan")
+    write_data(path, rows)
+    return path
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_nan_on_one_rank_is_skipped_on_all(tools, tmp_path, accumulate):
+    data, runs = not_a_number(tools, tmp_path / "data.safetensors"), {}
+    bad = 2 if accumulate == 1 else 1  # step that holds the block
+    for stage in (0, 2, 3):
+        plan, out, metrics = tmp_path / f"{stage}.plan", tmp_path / f"out{stage}", tmp_path / f"{stage}.jsonl"
+        tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2, "zero.stage": stage, "accumulate": accumulate})
+        tools.must(
+            "regimen-run", plan, "--data", data, "--nproc", 2, "--steps", bad + 1, "--nan", "skip", "--metrics", metrics,
+            "--save", out, "--save-every", 1,
+        )  # fmt: skip
+        steps = read_metrics(metrics)
+        assert [m["skipped"] for m in steps] == [step == bad for step in range(1, bad + 2)]
+        assert steps[bad - 1]["loss"] is None and steps[bad]["loss"] > 0
+        saved = [{f: (out / f"step-{step}" / f).read_bytes() for f in FILES} for step in range(1, bad + 2)]
+        if bad > 1:
+            assert saved[bad - 1] == saved[bad - 2], "a skipped step changes no state on any rank"
+        assert saved[bad] != saved[bad - 1]
+        updates = [json.loads((out / f"step-{step}" / "training.json").read_text())["updates"] for step in (bad, bad + 1)]
+        assert updates == [bad - 1, bad]
+        runs[stage] = [m["loss"] for m in steps], saved
+    assert runs[2] == runs[3]
+    assert accumulate > 1 or runs[0] == runs[2]
+
+
+def test_nan_on_one_rank_stops_all(tools, tmp_path):
+    plan = tmp_path / "model.plan"
+    tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2, "zero.stage": 3})
+    data = not_a_number(tools, tmp_path / "data.safetensors")
+    error = tools.must_fail("regimen-run", plan, "--data", data, "--nproc", 2, "--steps", 3, says=["loss of step 2", "--nan skip"])
+    assert len(error.strip().splitlines()) == 1, error
