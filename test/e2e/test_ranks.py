@@ -98,6 +98,23 @@ def test_states_per_rank(tools, tmp_path):
     assert sizes[3] == [whole // 2, whole // 2, whole]
 
 
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("stage", [2, 3])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_windows_are_bounded_by_the_depth(tools, tmp_path, name, stage, ranks):
+    plan, limit = tmp_path / "model.plan", 8 << 10
+    tools.compile(tools.archive(name), plan, {"mesh.dp": ranks, "zero.stage": stage, "zero.bucket_bytes": limit})
+    comm = json.loads(tools.must("regimen-plan", "comm", plan, "--json").out)
+    memory = json.loads(tools.must("regimen-plan", "memory", plan, "--json").out)
+    text = tools.must("regimen-plan", "comm", plan).out
+    assert 1 <= comm["depth"] <= 6 and f"windows: at most {comm['depth']} of a kind" in text
+    padded = lambda elements: -(-elements // (256 * ranks)) * 256 * ranks * 4  # noqa: E731
+    largest = max(limit, *(padded(p.numel()) for p in REGISTRY[name].module().parameters()))
+    rank = memory["ranks"][0]
+    scalars = 512 * ranks
+    assert rank["categories"]["comm"] <= comm["depth"] * (2 + (ranks - 1) / ranks) * largest + scalars
+
+
 def test_checkpoints_move_between_worlds(tools, tmp_path):
     """Saved at stage 3 on two ranks, resumed at stage 0 on two: the same bits; and on one rank: the same states."""
     data = tools.data("gpt2", 2 * STEPS)
@@ -144,6 +161,18 @@ def test_the_mesh_must_match_the_launch(tools, tmp_path):
     tools.must_fail("regimen-run", plan, "--data", data, says=["--nproc 2"])
 
 
+@pytest.mark.parametrize("name, says", [("data", "absent.safetensors"), ("resume", "no checkpoint"), ("save", "cannot save")])
+def test_what_all_ranks_have_to_say_is_said_once(tools, tmp_path, name, says):
+    plan, data = tmp_path / "model.plan", tools.data("mlp", 4)
+    tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2})
+    options = {"data": data, name: tmp_path / "absent.safetensors"}
+    if name == "save":
+        options[name] = "/proc/nowhere"
+    arguments = [x for key, value in options.items() for x in (f"--{key}", value)]
+    error = tools.must_fail("regimen-run", plan, "--nproc", 2, "--steps", 1, *arguments, says=[says])
+    assert len(error.strip().splitlines()) == 1 and not error.startswith("regimen-run: rank"), error
+
+
 def test_a_lost_rank_ends_the_others(tools, tmp_path):
     plan, metrics = tmp_path / "model.plan", tmp_path / "metrics.jsonl"
     tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2})
@@ -162,18 +191,6 @@ def test_a_lost_rank_ends_the_others(tools, tmp_path):
 def test_ctrl_c_ends_all_ranks_at_one_step(tools, tmp_path):
     plan, metrics, out = tmp_path / "model.plan", tmp_path / "metrics.jsonl", tmp_path / "out"
     tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2, "zero.stage": 3})
-@pytest.mark.parametrize("name, says", [("data", "absent.safetensors"), ("resume", "no checkpoint"), ("save", "cannot save")])
-def test_what_all_ranks_have_to_say_is_said_once(tools, tmp_path, name, says):
-    plan, data = tmp_path / "model.plan", tools.data("mlp", 4)
-    tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2})
-    options = {"data": data, name: tmp_path / "absent.safetensors"}
-    if name == "save":
-        options[name] = "/proc/nowhere"
-    arguments = [x for key, value in options.items() for x in (f"--{key}", value)]
-    error = tools.must_fail("regimen-run", plan, "--nproc", 2, "--steps", 1, *arguments, says=[says])
-    assert len(error.strip().splitlines()) == 1 and not error.startswith("regimen-run: rank"), error
-
-
     run = tools.start(
         "regimen-run", plan, "--data", tools.data("mlp", 4), "--nproc", 2, "--steps", 10**8, "--metrics", metrics, "--save", out
     )
