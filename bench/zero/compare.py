@@ -130,12 +130,11 @@ def main() -> int:
         for name, python in peers.items():
             runs[NAMES[name]] = lambda name=name, python=python: peer(python, name, work / "data.safetensors", args)
         for i in range(args.rounds):
-            for name, run in list(runs.items()):
+            for name, run in runs.items():
                 try:
                     result = run()
                 except RuntimeError as error:
-                    print(f"{name} is left out: {error}", flush=True)
-                    del runs[name]
+                    print(f"round {i + 1} is without {name}: {error}", flush=True)
                     continue
                 figures.setdefault(name, []).append(result)
                 print(
@@ -143,7 +142,7 @@ def main() -> int:
                     f"load {os.getloadavg()[0]:.1f}, loss {result['loss']:.4f}", flush=True,
                 )  # fmt: skip
     table = []
-    for name in runs:
+    for name in figures:
         of = lambda key: [f[key] for f in figures[name]]  # noqa: B023, E731
         wall, cpu = of("wall"), of("cpu")
         table.append([
