@@ -10,15 +10,19 @@ needs. CPU seconds of a step, the runs interleaved, as a ratio to none's, median
 import json
 import pathlib
 import statistics
+import subprocess
 import tempfile
+
+import torch
+from safetensors.torch import save_file
 
 import common
 
 
 def figures(tools: pathlib.Path, plan: pathlib.Path) -> tuple[int, int]:
     """Bytes of activations and of the peak."""
-    text = common.output([tools / "regimen-plan", "memory", plan, "--json"])
-    rank = json.loads(text)["ranks"][0]
+    command = [tools / "regimen-plan", "memory", plan, "--json"]
+    rank = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["ranks"][0]
     return rank["categories"]["activations"], rank["predicted_peak"]
 
 
@@ -29,7 +33,10 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        common.gpt2_mini(work / "model.pt2", work / "data.safetensors", args.steps)
+        ids = torch.randint(0, 8192, (4, 256))
+        torch.export.save(torch.export.export(common.gpt2_mini(), (ids, ids.clone())).run_decompositions({}), work / "model.pt2")
+        rows = torch.randint(0, 8192, (args.steps * 4, 256), generator=torch.Generator().manual_seed(1))
+        save_file({"input_ids": rows, "labels": rows.clone()}, work / "data.safetensors")
         plans = {}
 
         def compile_with(name: str, *settings: str) -> None:
@@ -50,13 +57,13 @@ def main() -> int:
             costs = {name: seconds(name, args.steps) - seconds(name, 1) for name in plans}
             for name, cost in costs.items():
                 ratios[name].append(cost / costs["none"])
-        rows = []
+        lines = []
         for name, plan in plans.items():
             kept, most = figures(args.bin, plan)
             side = ratios[name]
-            rows.append([name, f"{kept / 2**20:.1f} MiB", f"{most / 2**20:.1f} MiB",
+            lines.append([name, f"{kept / 2**20:.1f} MiB", f"{most / 2**20:.1f} MiB",
                          f"{statistics.median(side):.2f} ({min(side):.2f} to {max(side):.2f})"])  # fmt: skip
-        print(common.table(["memory.remat", "activations", "peak", "CPU time of a step to none's"], rows))
+        print(common.table(["memory.remat", "activations", "peak", "CPU time of a step to none's"], lines))
     return 0
 
 
