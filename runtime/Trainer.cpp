@@ -147,6 +147,14 @@ float Trainer::gradientNorm() const {
 }
 
 StepMetrics Trainer::step() {
+  try {
+    return takeStep();
+  } catch (const LostRank &lost) {
+    throw LostRank(std::string(lost.what()) + ", in step " + std::to_string(current.step + 1));
+  }
+}
+
+StepMetrics Trainer::takeStep() {
   const plan::fb::PlanT &plan = executor.plan();
   const plan::fb::ProgramT &update = *plan.programs[updateProgram];
   Clock::time_point begin = Clock::now();

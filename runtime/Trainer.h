@@ -59,6 +59,7 @@ private:
   void measureInputs();
   double microSteps();
   /// The mean over the ranks; notes whether any rank is to stop.
+  StepMetrics takeStep();
   double shareLoss(double loss);
   /// Payload bytes that this rank has sent so far.
   uint64_t bytesSent() const;

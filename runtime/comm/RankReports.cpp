@@ -54,12 +54,18 @@ void RankReports::receive(size_t rank) {
 
 void RankReports::addEndedBy(size_t rank, int signal) {
   reports[rank].kind = Kind::Failed;
+  reports[rank].wasEnded = true;
   reports[rank].text = fmt::format("ended by signal {} ({})", signal, strsignal(signal));
 }
 
 std::vector<std::string> RankReports::messages() const {
-  std::vector<std::string> failures = messages(Kind::Failed);
-  return failures.empty() ? messages(Kind::Lost) : failures;
+  std::vector<std::string> result = messages(Kind::Failed), noticed = messages(Kind::Lost);
+  // A rank that was ended cannot say where; one that noticed can.
+  bool silent = std::any_of(reports.begin(), reports.end(),
+                            [](const Report &report) { return report.wasEnded; });
+  if (!noticed.empty() && (result.empty() || silent))
+    result.push_back(noticed.front());
+  return result;
 }
 
 std::vector<std::string> RankReports::messages(Kind kind) const {

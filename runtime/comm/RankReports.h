@@ -37,6 +37,7 @@ private:
     int pipe = -1;
     Kind kind = Kind::None;
     std::string text;
+    bool wasEnded = false; // by a signal
   };
   std::vector<std::string> messages(Kind kind) const;
 

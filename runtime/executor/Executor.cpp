@@ -253,7 +253,11 @@ Task Executor::makeCollective(Program &bound, size_t program, size_t index,
   };
   return [this, program, index, run] {
     Clock::time_point begin = tracer ? Clock::now() : Clock::time_point();
-    run();
+    try {
+      run();
+    } catch (const LostRank &lost) {
+      throw LostRank(std::string(lost.what()) + ", at " + where(program, index));
+    }
     if (tracer)
       tracer->instruction(program, index, begin, Clock::now());
   };
@@ -274,6 +278,20 @@ void Executor::issue(Program &bound) {
   }
 }
 
+void Executor::agree(size_t index) {
+  try {
+    ranks->host().agree(static_cast<uint32_t>(index), identity,
+                        [this](uint32_t program, uint32_t plan) {
+                          return plan == identity && program < thePlan.programs.size()
+                                     ? thePlan.programs[program]->name
+                                     : "something else";
+                        });
+  } catch (const LostRank &lost) {
+    throw LostRank(std::string(lost.what()) + ", before instruction 0 of " +
+                   thePlan.programs[index]->name);
+  }
+}
+
 void Executor::run(size_t index, const Hypers &hypers, InputLoader &inputs) {
   currentInputs = &inputs;
   run(index, hypers);
@@ -285,12 +303,7 @@ void Executor::run(size_t index, const Hypers &hypers) {
                 " of the plan is not one that runs here");
   Program &bound = *programs[index];
   if (ranks && bound.communicates)
-    ranks->host().agree(static_cast<uint32_t>(index), identity,
-                        [this](uint32_t program, uint32_t plan) {
-                          return plan == identity && program < thePlan.programs.size()
-                                     ? thePlan.programs[program]->name
-                                     : "something else";
-                        });
+    agree(index);
   planMemory.refresh();
   evaluateScalars(bound.source, hypers, bound.registers);
   for (const std::unique_ptr<Event> &event : bound.events)

@@ -87,6 +87,7 @@ private:
   Task makeTask(Program &bound, size_t program, size_t instruction, KernelTable &kernels);
   Task makeCollective(Program &bound, size_t program, size_t instruction,
                       const plan::fb::CollectiveT &collective);
+  void agree(size_t program);
   void issue(Program &bound);
   std::string where(size_t program, size_t instruction) const;
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
@@ -173,19 +175,53 @@ def test_what_all_ranks_have_to_say_is_said_once(tools, tmp_path, name, says):
     assert len(error.strip().splitlines()) == 1 and not error.startswith("regimen-run: rank"), error
 
 
-def test_a_lost_rank_ends_the_others(tools, tmp_path):
-    plan, metrics = tmp_path / "model.plan", tmp_path / "metrics.jsonl"
-    tools.compile(tools.archive("mlp"), plan, {"mesh.dp": 2})
-    run = tools.start("regimen-run", plan, "--data", tools.data("mlp", 4), "--nproc", 2, "--steps", 10**8, "--metrics", metrics)
+def start_endless(tools, folder, *more):
+    """A run of two ranks that goes on until something ends it, and their processes; it has made a step."""
+    plan, metrics = folder / "model.plan", folder / "metrics.jsonl"
+    metrics.unlink(missing_ok=True)
+    data = tools.data("mlp", 4)
+    run = tools.start("regimen-run", plan, "--data", data, "--nproc", 2, "--steps", 10**8, "--metrics", metrics, *more)
     deadline = time.time() + 60
     while not (metrics.exists() and metrics.stat().st_size):
         assert run.poll() is None and time.time() < deadline
-        time.sleep(0.05)
+        time.sleep(0.01)
     ranks = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=True).stdout.split()
     assert len(ranks) == 2
-    os.kill(int(ranks[1]), signal.SIGKILL)
-    _, error = run.communicate(timeout=60)
-    assert run.returncode != 0 and error == "regimen-run: rank 1: ended by signal 9 (Killed)\n", error
+    return run, [int(rank) for rank in ranks]
+
+
+#: Where the rank was that noticed.
+PLACE = r"(, (at|before) instruction \d+ of \w+[^\n]*)?, in step \d+"
+
+
+@pytest.mark.parametrize("stage, points", [(0, 15), (3, 35)])
+def test_a_rank_lost_at_any_point_ends_the_others(tools, tmp_path, stage, points):
+    """Killed, or frozen for longer than the timeout, at random times; slow ones are waited for."""
+    tools.compile(tools.archive("mlp"), tmp_path / "model.plan", {"mesh.dp": 2, "zero.stage": stage})
+    random = np.random.default_rng(stage)
+    placed = 0
+    for point in range(points):
+        how = ("kill", "kill", "freeze", "slow", "kill")[point % 5]
+        run, ranks = start_endless(tools, tmp_path, "--timeout", "2")
+        victim = int(random.integers(2))
+        time.sleep(random.uniform(0, 0.05))
+        os.kill(ranks[victim], signal.SIGKILL if how == "kill" else signal.SIGSTOP)
+        if how == "slow":
+            time.sleep(0.3)
+            os.kill(ranks[victim], signal.SIGCONT)
+            lines = (tmp_path / "metrics.jsonl").stat().st_size
+            while (tmp_path / "metrics.jsonl").stat().st_size == lines:
+                assert run.poll() is None
+                time.sleep(0.01)
+            os.kill(ranks[victim], signal.SIGKILL)
+        begin = time.time()
+        _, error = run.communicate(timeout=60)
+        assert time.time() - begin < 30 and run.returncode != 0
+        said = re.fullmatch(rf"(regimen-run: rank {victim}: ended by signal \d+ \(\w+\)\n)?regimen-run: rank {1 - victim}: "
+                            rf"rank {victim} [^\n]*?({PLACE})\n", error)  # fmt: skip
+        assert said, (point, how, error)
+        placed += "instruction" in said.group(2)
+    assert placed > points // 4, "most of the time a rank waits in a program"
 
 
 def test_ctrl_c_ends_all_ranks_at_one_step(tools, tmp_path):

@@ -322,6 +322,9 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
 
 /// Runs one rank; what others throw becomes a message for the user.
 int runRank(const Options &options, const plan::fb::PlanT &plan, const World &world) {
+  // A peer that is gone is an error of the transport's, which names it, and no signal.
+  if (world.size > 1)
+    std::signal(SIGPIPE, SIG_IGN);
   try {
     return run(options, plan, world);
   } catch (const c10::Error &error) {
