@@ -25,7 +25,9 @@ constexpr std::array kKernels{
     Entry{"regimen::global_norm", &bindGlobalNorm},
     Entry{"regimen::norm_of_squares", &bindNormOfSquares},
     Entry{"regimen::select_backward", &bindSelectBackward},
+    Entry{"regimen::select_scatter", &bindSelectScatter},
     Entry{"regimen::slice_backward", &bindSliceBackward},
+    Entry{"regimen::slice_scatter", &bindSliceScatter},
     Entry{"regimen::sum_of_squares", &bindSumOfSquares},
 };
 

@@ -68,6 +68,11 @@ std::unique_ptr<BoundCall> bindGeluTanhBackward(const OwnOperands &operands);
 std::unique_ptr<BoundCall> bindSliceBackward(const OwnOperands &operands);
 /// select_backward(grad, input_sizes, dim, index) -> zeros with grad in the window.
 std::unique_ptr<BoundCall> bindSelectBackward(const OwnOperands &operands);
+/// slice_scatter(self, src, dim, start, end, step) -> self with src in the window. ATen's copies
+/// all storage that self is part of, here the arena.
+std::unique_ptr<BoundCall> bindSliceScatter(const OwnOperands &operands);
+/// select_scatter(self, src, dim, index) -> self with src in the window.
+std::unique_ptr<BoundCall> bindSelectScatter(const OwnOperands &operands);
 /// copy(source) -> destination, any strides, any types.
 std::unique_ptr<BoundCall> bindCopy(const OwnOperands &operands);
 /// accumulate_gradient(gradient, value, has_gradient) -> gradient: value is added where the flag is

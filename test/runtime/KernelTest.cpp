@@ -238,6 +238,28 @@ TEST_F(KernelTest, WindowGradientsHaveAtensBits) {
   EXPECT_TRUE(sameBits(at(select), at::select_backward(selected, {4, 9, 5}, 1, -2)));
 }
 
+TEST_F(KernelTest, ScattersIntoWindowsCopyNoMoreThanTheirOperand) {
+  at::Tensor whole = at::randn({4, 9, 5}), slice = at::randn({4, 3, 5}), row = at::randn({4, 5}),
+             first = at::randn({1, 9, 5});
+  uint32_t base = add(whole), sliced = empty({4, 9, 5}), selected = empty({4, 9, 5}),
+           defaulted = empty({4, 9, 5});
+  builder.call(
+      "regimen::slice_scatter", KernelMode::Own,
+      {tensorArg(base), tensorArg(add(slice)), intArg(-2), intArg(1), intArg(INT64_MAX), intArg(3)},
+      {sliced});
+  builder.call("regimen::select_scatter", KernelMode::Own,
+               {tensorArg(base), tensorArg(add(row)), intArg(1), intArg(-2)}, {selected});
+  builder.call(
+      "regimen::slice_scatter", KernelMode::Own,
+      {tensorArg(base), tensorArg(add(first)), defaultArg(), noneArg(), intArg(1), defaultArg()},
+      {defaulted});
+  run();
+  EXPECT_TRUE(sameBits(at(sliced), at::slice_scatter(whole, slice, 1, 1, INT64_MAX, 3)));
+  EXPECT_TRUE(sameBits(at(selected), at::select_scatter(whole, row, 1, -2)));
+  EXPECT_TRUE(sameBits(at(defaulted), at::slice_scatter(whole, first, 0, std::nullopt, 1)));
+  EXPECT_EQ(executor->unplannedBytes(), 0u);
+}
+
 TEST_F(KernelTest, CopyAndFillTakeAnyStrides) {
   at::Tensor x = at::randn({3, 4});
   uint32_t memory = empty({4, 3}), row = add(at::randn({4})), spread = empty({3, 4}),

@@ -252,8 +252,8 @@ def : Kernel<Aten_TrilOp, Out, "aten::tril.out", "contiguous"> { let scratch = "
 def : Kernel<Aten_TriuOp, Out, "aten::triu.out", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_RepeatOp, Functional, "aten::repeat", "contiguous">;
 def : Kernel<Aten_RollOp, Functional, "aten::roll", "contiguous">;
-def : Kernel<Aten_SelectScatterOp, Functional, "aten::select_scatter", "contiguous">;
-def : Kernel<Aten_SliceScatterOp, Functional, "aten::slice_scatter", "contiguous">;
+def : Kernel<Aten_SelectScatterOp, Own, "regimen::select_scatter", "preserved">;
+def : Kernel<Aten_SliceScatterOp, Own, "regimen::slice_scatter", "preserved">;
 def : Kernel<Aten_StackOp, Functional, "aten::stack", "contiguous">;
 def : Kernel<Aten_EmbeddingOp, Functional, "aten::embedding", "contiguous">;
 def : Kernel<Aten_IndexPutOp, Functional, "aten::index_put", "contiguous">;
