@@ -63,6 +63,22 @@ bool isChannelsLast(const Layout &layout) {
   return true;
 }
 
+/// As Tensor.suggest_memory_format: whether strides are in the order of channels-last, dense or
+/// not. Where both orders fit, they are not.
+bool suggestsChannelsLast(const Layout &layout) {
+  if (layout.rank() != 4 || layout.strides[1] == 0)
+    return false;
+  int64_t least = 0;
+  for (int64_t axis : {1, 3, 2, 0}) {
+    if (layout.sizes[axis] == 0 || layout.strides[axis] < least)
+      return false;
+    if (axis == 0 && least == layout.strides[1])
+      return false;
+    least = layout.strides[axis] * std::max<int64_t>(layout.sizes[axis], 1);
+  }
+  return true;
+}
+
 SmallVector<Layout> likeTypes(const LayoutArgs &args) {
   SmallVector<Layout> results;
   for (unsigned i = 0, e = args.getOp()->getNumResults(); i < e; ++i)
@@ -164,9 +180,38 @@ static void permuteStorage(Layout &layout, ArrayRef<int64_t> order) {
   }
 }
 
+/// Results of which those of four dimensions are channels-last if `channelsLast`.
+static SmallVector<Layout> inOrder(const LayoutArgs &args, bool channelsLast) {
+  SmallVector<Layout> results = likeTypes(args);
+  for (Layout &result : results)
+    if (channelsLast && result.rank() == 4)
+      result.strides = channelsLastStrides(result.sizes);
+  return results;
+}
+
+SmallVector<Layout> layouts::convolution(const LayoutArgs &args) {
+  return inOrder(args, suggestsChannelsLast(*args.tensor("input")) ||
+                           suggestsChannelsLast(*args.tensor("weight")));
+}
+
+SmallVector<Layout> layouts::images(const LayoutArgs &args) {
+  const Layout *input = nullptr;
+  for (StringRef name : {"input", "self", "grad_output"})
+    if (!input)
+      input = args.tensor(name);
+  return inOrder(args, suggestsChannelsLast(*input));
+}
+
+SmallVector<Layout> layouts::joined(const LayoutArgs &args) {
+  return inOrder(args, llvm::all_of(args.tensors(), [](const Layout *tensor) {
+                   return suggestsChannelsLast(*tensor);
+                 }));
+}
+
 SmallVector<Layout> layouts::flashAttention(const LayoutArgs &args) {
   SmallVector<Layout> results = likeTypes(args);
-  permuteStorage(results[0], {0, 2, 1, 3});
+  const Layout &query = *args.tensor("query");
+  results[0].strides = query.isNonOverlappingAndDense() ? query.strides : denseStrides(query);
   permuteStorage(results[1], {0, 2, 1});
   return results;
 }

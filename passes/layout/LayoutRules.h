@@ -38,8 +38,17 @@ llvm::SmallVector<Layout> preserved(const LayoutArgs &args);
 llvm::SmallVector<Layout> preservedAll(const LayoutArgs &args);
 /// Both results lie as TensorIterator gives them.
 llvm::SmallVector<Layout> preluBackward(const LayoutArgs &args);
-/// Output and log-sum-exp lie in the order batch, position, head.
+/// Images and their weights, and gradients of these, are channels-last where the input or the
+/// weight is.
+llvm::SmallVector<Layout> convolution(const LayoutArgs &args);
+/// Images, and gradients of images, are channels-last where the input is: `input` or else `self`,
+/// or where an op takes only its gradient, that.
+llvm::SmallVector<Layout> images(const LayoutArgs &args);
+/// Channels-last where all tensors are.
+llvm::SmallVector<Layout> joined(const LayoutArgs &args);
+/// The output lies as the query does, the log-sum-exp in the order batch, position, head.
 llvm::SmallVector<Layout> flashAttention(const LayoutArgs &args);
+/// Gradients lie in the order batch, position, head.
 llvm::SmallVector<Layout> flashAttentionBackward(const LayoutArgs &args);
 
 std::optional<llvm::SmallVector<Layout>> sameView(const LayoutArgs &args);

@@ -27,6 +27,13 @@ int64_t copiesOfAll(const LayoutArgs &args, int64_t threads);
 int64_t meanSquareError(const LayoutArgs &args, int64_t threads);
 /// Statistics and factors, one a channel.
 int64_t batchNorm(const LayoutArgs &args, int64_t threads);
+/// These, and a gradient of the input that is thrown away.
+int64_t batchNormBackward(const LayoutArgs &args, int64_t threads);
+/// The tensor rolled along all axes but the last.
+int64_t roll(const LayoutArgs &args, int64_t threads);
+/// Operands and results in oneDNN's blocks of channels, lowered images, sums of threads.
+int64_t convolution(const LayoutArgs &args, int64_t threads);
+int64_t convolutionBackward(const LayoutArgs &args, int64_t threads);
 /// Per-thread sums for the gradients of weight and bias.
 int64_t layerNormBackward(const LayoutArgs &args, int64_t threads);
 int64_t groupNormBackward(const LayoutArgs &args, int64_t threads);

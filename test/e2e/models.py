@@ -133,6 +133,27 @@ class ConvNet(nn.Module):
         return F.cross_entropy(self.head(F.adaptive_avg_pool2d(h, 1).flatten(1)), labels, label_smoothing=0.1)
 
 
+class ChannelsLast(nn.Module):
+    """Convolutions of tensors whose channels lie last, depthwise and dense, windows rolled along two axes, and a mask by assignment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.norm = nn.Conv2d(3, 32, 4, stride=4), nn.LayerNorm(32)
+        self.depthwise, self.down = nn.Conv2d(32, 32, 7, padding=3, groups=32), nn.Conv2d(32, 48, 2, stride=2)
+        self.batch_norm = nn.BatchNorm2d(48)
+        self.head = nn.Linear(48, 5)
+
+    def forward(self, pixel_values: Tensor, labels: Tensor) -> Tensor:
+        h = self.norm(self.patch(pixel_values).permute(0, 2, 3, 1))
+        mask = h.new_zeros(h.shape[1], h.shape[2])
+        mask[:-1, 1:] = 1.0
+        mask[0] = 0.5
+        h = torch.roll(h, shifts=(-1, 1), dims=(1, 2)) * mask.unsqueeze(-1)
+        h = h.permute(0, 3, 1, 2)
+        h = self.batch_norm(self.down(h + self.depthwise(h)))
+        return F.cross_entropy(self.head(h.mean((2, 3))), labels)
+
+
 class NoGrad(nn.Module):
     """Regions under no_grad on paths that carry gradients: a target network's value, a running mean."""
 
@@ -315,5 +336,6 @@ register("llama", llama, causal_batch, TOKENS_DYNAMIC)
 register("bert", bert, masked_batch)
 register("vit", vit, image_batch)
 register("convnet", ConvNet, image_batch)
+register("channels_last", ChannelsLast, image_batch)
 
 FAMILIES = ["mlp", "nanogpt", "gpt2", "llama", "bert", "vit"]

@@ -237,8 +237,8 @@ def : Kernel<Aten_SumDimIntListOp, Out, "aten::sum.IntList_out", "contiguous">;
 // Shape changing copies and indexing
 //===----------------------------------------------------------------------===//
 
-def : Kernel<Aten_CatOp, Out, "aten::cat.out", "contiguous">;
-def : Kernel<Aten_ConstantPadNdOp, Functional, "aten::constant_pad_nd", "contiguous">;
+def : Kernel<Aten_CatOp, Out, "aten::cat.out", "joined">;
+def : Kernel<Aten_ConstantPadNdOp, Functional, "aten::constant_pad_nd", "images">;
 def : Kernel<Aten_FlipOp, Functional, "aten::flip", "preserved">;
 def : Kernel<Aten_ReflectionPad1dOp, Out, "aten::reflection_pad1d.out", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_ReflectionPad2dOp, Out, "aten::reflection_pad2d.out", "contiguous"> { let scratch = "contiguousOperands"; }
@@ -251,7 +251,7 @@ def : Kernel<Aten_ReplicationPad2dBackwardOp, Out, "aten::replication_pad2d_back
 def : Kernel<Aten_TrilOp, Out, "aten::tril.out", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_TriuOp, Out, "aten::triu.out", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_RepeatOp, Functional, "aten::repeat", "contiguous">;
-def : Kernel<Aten_RollOp, Functional, "aten::roll", "contiguous">;
+def : Kernel<Aten_RollOp, Functional, "aten::roll", "images"> { let scratch = "roll"; }
 def : Kernel<Aten_SelectScatterOp, Own, "regimen::select_scatter", "preserved">;
 def : Kernel<Aten_SliceScatterOp, Own, "regimen::slice_scatter", "preserved">;
 def : Kernel<Aten_StackOp, Functional, "aten::stack", "contiguous">;
@@ -287,32 +287,32 @@ def : Kernel<Aten_AddmmOp, Out, "aten::addmm.out", "contiguous"> { let scratch =
 def : Kernel<Aten_BaddbmmOp, Out, "aten::baddbmm.out", "contiguous"> { let scratch = "matrixOperands"; }
 def : Kernel<Aten_BmmOp, Out, "aten::bmm.out", "contiguous"> { let scratch = "matrixOperands"; }
 def : Kernel<Aten_MmOp, Out, "aten::mm.out", "contiguous"> { let scratch = "matrixOperands"; }
-def : Kernel<Aten_ConvolutionOp, Functional, "aten::convolution", "contiguous"> { let scratch = "copiesOfAll"; }
-def : Kernel<Aten_ConvolutionBackwardOp, Functional, "aten::convolution_backward", "contiguous"> {
-  let scratch = "copiesOfAll";
+def : Kernel<Aten_ConvolutionOp, Functional, "aten::convolution", "convolution"> { let scratch = "convolution"; }
+def : Kernel<Aten_ConvolutionBackwardOp, Functional, "aten::convolution_backward", "convolution"> {
+  let scratch = "convolutionBackward";
 }
 def : Kernel<Aten_DotOp, Functional, "aten::dot", "contiguous">;
 def : Kernel<Aten_MvOp, Functional, "aten::mv", "contiguous"> { let scratch = "contiguousOperands"; }
-def : Kernel<Aten_UpsampleBilinear2dOp, Out, "aten::upsample_bilinear2d.out", "contiguous"> { let scratch = "contiguousOperands"; }
-def : Kernel<Aten_UpsampleBilinear2dBackwardOp, Out, "aten::upsample_bilinear2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
-def : Kernel<Aten_UpsampleNearest2dOp, Out, "aten::upsample_nearest2d.out", "contiguous"> { let scratch = "contiguousOperands"; }
-def : Kernel<Aten_UpsampleNearest2dBackwardOp, Out, "aten::upsample_nearest2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
-def : Kernel<Aten_AdaptiveAvgPool2dKernelOp, Functional, "aten::_adaptive_avg_pool2d", "contiguous">;
-def : Kernel<Aten_AdaptiveAvgPool2dBackwardOp, Functional, "aten::_adaptive_avg_pool2d_backward", "contiguous">;
-def : Kernel<Aten_AvgPool2dOp, Out, "aten::avg_pool2d.out", "contiguous">;
-def : Kernel<Aten_AvgPool2dBackwardOp, Out, "aten::avg_pool2d_backward.grad_input", "contiguous">;
-def : Kernel<Aten_MaxPool2dWithIndicesOp, Out, "aten::max_pool2d_with_indices.out", "contiguous">;
+def : Kernel<Aten_UpsampleBilinear2dOp, Out, "aten::upsample_bilinear2d.out", "images"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_UpsampleBilinear2dBackwardOp, Out, "aten::upsample_bilinear2d_backward.grad_input", "images"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_UpsampleNearest2dOp, Out, "aten::upsample_nearest2d.out", "images"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_UpsampleNearest2dBackwardOp, Out, "aten::upsample_nearest2d_backward.grad_input", "images"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_AdaptiveAvgPool2dKernelOp, Functional, "aten::_adaptive_avg_pool2d", "images">;
+def : Kernel<Aten_AdaptiveAvgPool2dBackwardOp, Functional, "aten::_adaptive_avg_pool2d_backward", "images">;
+def : Kernel<Aten_AvgPool2dOp, Out, "aten::avg_pool2d.out", "images">;
+def : Kernel<Aten_AvgPool2dBackwardOp, Out, "aten::avg_pool2d_backward.grad_input", "images">;
+def : Kernel<Aten_MaxPool2dWithIndicesOp, Out, "aten::max_pool2d_with_indices.out", "images">;
 def : Kernel<Aten_MaxPool2dWithIndicesBackwardOp, Out,
     "aten::max_pool2d_with_indices_backward.grad_input",
-    "contiguous">;
+    "images">;
 
 //===----------------------------------------------------------------------===//
 // Normalisation, attention and losses
 //===----------------------------------------------------------------------===//
 
-def : Kernel<Aten_NativeBatchNormLegitFunctionalOp, Functional, "aten::_native_batch_norm_legit_functional", "contiguous"> { let scratch = "batchNorm"; }
-def : Kernel<Aten_NativeBatchNormLegitNoTrainingOp, Functional, "aten::_native_batch_norm_legit_no_training", "contiguous"> { let scratch = "batchNorm"; }
-def : Kernel<Aten_NativeBatchNormBackwardOp, Functional, "aten::native_batch_norm_backward", "contiguous"> { let scratch = "batchNorm"; }
+def : Kernel<Aten_NativeBatchNormLegitFunctionalOp, Functional, "aten::_native_batch_norm_legit_functional", "images"> { let scratch = "batchNorm"; }
+def : Kernel<Aten_NativeBatchNormLegitNoTrainingOp, Functional, "aten::_native_batch_norm_legit_no_training", "images"> { let scratch = "batchNorm"; }
+def : Kernel<Aten_NativeBatchNormBackwardOp, Functional, "aten::native_batch_norm_backward", "images"> { let scratch = "batchNormBackward"; }
 def : Kernel<Aten_NativeLayerNormOp, Functional, "aten::native_layer_norm", "contiguous"> {
   let scratch = "contiguousOperands";
 }

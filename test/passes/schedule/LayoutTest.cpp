@@ -140,14 +140,31 @@ TEST_F(AnalysisTest, AViewThatCannotBeOneHasItsOwnStorage) {
   EXPECT_EQ(analysis->layoutOf(last()->getResult(0)).strides, Strides({24, 1}));
 }
 
-TEST_F(AnalysisTest, FlashAttentionLiesByPosition) {
-  auto analysis = analyse("%o, %l = aten._scaled_dot_product_flash_attention_for_cpu(%n, %n, %n) : "
-                          "(tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, "
-                          "tensor<2x4x6x8xf32>) -> (tensor<2x4x6x8xf32>, tensor<2x4x6xf32>)");
+TEST_F(AnalysisTest, FlashAttentionLiesAsItsQuery) {
+  const std::string types = "(tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>) -> "
+                            "(tensor<2x4x6x8xf32>, tensor<2x4x6xf32>)";
+  auto plain =
+      analyse("%o, %l = aten._scaled_dot_product_flash_attention_for_cpu(%n, %n, %n) : " + types);
+  ASSERT_TRUE(succeeded(plain));
+  EXPECT_EQ(plain->layoutOf(last()->getResult(0)).strides, Strides({192, 48, 8, 1}));
+  EXPECT_EQ(plain->layoutOf(last()->getResult(1)).strides, Strides({24, 1, 4}));
+  EXPECT_EQ(plain->kernelOf(last())->mode, exec::KernelMode::Functional);
+  auto byPosition = analyse(R"(
+    %v = aten.view(%n) {size = array<i64: 2, 6, 4, 8>} : (tensor<2x4x6x8xf32>) -> tensor<2x6x4x8xf32>
+    %t = aten.transpose.int(%v) {dim0 = 1 : i64, dim1 = 2 : i64} : (tensor<2x6x4x8xf32>) -> tensor<2x4x6x8xf32>
+    %o, %l = aten._scaled_dot_product_flash_attention_for_cpu(%t, %n, %n) : )" +
+                            types);
+  ASSERT_TRUE(succeeded(byPosition));
+  EXPECT_EQ(byPosition->layoutOf(last()->getResult(0)).strides, Strides({192, 8, 32, 1}));
+}
+
+TEST_F(AnalysisTest, ConvolutionsAreChannelsLastWhereTheirInputIs) {
+  auto analysis = analyse(R"(
+    %t = aten.permute(%n) {dims = array<i64: 0, 3, 1, 2>} : (tensor<2x4x6x8xf32>) -> tensor<2x8x4x6xf32>
+    %w = aten.zeros() {size = array<i64: 3, 8, 1, 1>, dtype = f32} : () -> tensor<3x8x1x1xf32>
+    %y = aten.convolution(%t, %w) {stride = array<i64: 1, 1>, padding = array<i64: 0, 0>, dilation = array<i64: 1, 1>, transposed = false, output_padding = array<i64: 0, 0>, groups = 1 : i64} : (tensor<2x8x4x6xf32>, tensor<3x8x1x1xf32>) -> tensor<2x3x4x6xf32>)");
   ASSERT_TRUE(succeeded(analysis));
-  EXPECT_EQ(analysis->layoutOf(last()->getResult(0)).strides, Strides({192, 8, 32, 1}));
-  EXPECT_EQ(analysis->layoutOf(last()->getResult(1)).strides, Strides({24, 1, 4}));
-  EXPECT_EQ(analysis->kernelOf(last())->mode, exec::KernelMode::Functional);
+  EXPECT_EQ(analysis->layoutOf(last()->getResult(0)).strides, Strides({72, 1, 18, 3}));
 }
 
 } // namespace
