@@ -49,8 +49,8 @@ int64_t scratch::copiesOfAll(const LayoutArgs &args, int64_t) {
   return bytes;
 }
 
-int64_t scratch::meanSquareError(const LayoutArgs &args, int64_t) {
-  return bytesOf(args.getOp()->getOperand(0)) + 2 * exec::kAlignment;
+int64_t scratch::elementwiseLoss(const LayoutArgs &args, int64_t) {
+  return 2 * bytesOf(args.getOp()->getOperand(0)) + 4 * exec::kAlignment;
 }
 
 int64_t scratch::layerNormBackward(const LayoutArgs &args, int64_t threads) {

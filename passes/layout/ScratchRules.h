@@ -23,8 +23,8 @@ int64_t contiguousOperands(const LayoutArgs &args, int64_t threads);
 int64_t matrixOperands(const LayoutArgs &args, int64_t threads);
 /// Reordered operands and results, twice.
 int64_t copiesOfAll(const LayoutArgs &args, int64_t threads);
-/// Elementwise losses, before they are reduced.
-int64_t meanSquareError(const LayoutArgs &args, int64_t threads);
+/// Elementwise losses, before they are reduced, in a temporary and in the result.
+int64_t elementwiseLoss(const LayoutArgs &args, int64_t threads);
 /// Statistics and factors, one a channel.
 int64_t batchNorm(const LayoutArgs &args, int64_t threads);
 /// These, and a gradient of the input that is thrown away.

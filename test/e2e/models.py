@@ -154,6 +154,20 @@ class ChannelsLast(nn.Module):
         return F.cross_entropy(self.head(h.mean((2, 3))), labels)
 
 
+class Losses(nn.Module):
+    """Losses that are reduced from many elements, beside what lies next to them in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(24, 150), nn.Linear(24, 150)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        target = y.repeat(1, 50) * 0.1
+        a, b = self.a(x), self.b(x)
+        loss = F.huber_loss(a, target) + F.smooth_l1_loss(b, target, reduction="sum") + F.mse_loss(a, b)
+        return loss + F.binary_cross_entropy(torch.sigmoid(a * b), torch.sigmoid(target)) + F.mse_loss(b, target, reduction="none").mean()
+
+
 class NoGrad(nn.Module):
     """Regions under no_grad on paths that carry gradients: a target network's value, a running mean."""
 
@@ -337,5 +351,6 @@ register("bert", bert, masked_batch)
 register("vit", vit, image_batch)
 register("convnet", ConvNet, image_batch)
 register("channels_last", ChannelsLast, image_batch)
+register("losses", Losses, regression_batch)
 
 FAMILIES = ["mlp", "nanogpt", "gpt2", "llama", "bert", "vit"]

@@ -340,11 +340,12 @@ def : Kernel<Aten_BinaryCrossEntropyWithLogitsOp, Functional,
     "contiguous"> {
   let scratch = "contiguousOperands";
 }
-def : Kernel<Aten_MseLossOp, Out, "aten::mse_loss.out", "contiguous"> { let scratch = "meanSquareError"; }
-def : Kernel<Aten_BinaryCrossEntropyOp, Out, "aten::binary_cross_entropy.out", "contiguous"> { let scratch = "meanSquareError"; }
+// Their out= overloads resize the result to all losses before they reduce them, and some write these there.
+def : Kernel<Aten_MseLossOp, Functional, "aten::mse_loss", "contiguous"> { let scratch = "elementwiseLoss"; }
+def : Kernel<Aten_HuberLossOp, Functional, "aten::huber_loss", "contiguous"> { let scratch = "elementwiseLoss"; }
+def : Kernel<Aten_SmoothL1LossOp, Functional, "aten::smooth_l1_loss", "contiguous"> { let scratch = "elementwiseLoss"; }
+def : Kernel<Aten_BinaryCrossEntropyOp, Functional, "aten::binary_cross_entropy", "contiguous"> { let scratch = "elementwiseLoss"; }
 def : Pointwise<Aten_BinaryCrossEntropyBackwardOp, "aten::binary_cross_entropy_backward.grad_input">;
-def : Kernel<Aten_HuberLossOp, Out, "aten::huber_loss.out", "contiguous"> { let scratch = "meanSquareError"; }
-def : Kernel<Aten_SmoothL1LossOp, Out, "aten::smooth_l1_loss.out", "contiguous"> { let scratch = "meanSquareError"; }
 def : Kernel<Aten_NllLoss2dForwardOp, Out, "aten::nll_loss2d_forward.output", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_NllLoss2dBackwardOp, Out, "aten::nll_loss2d_backward.grad_input", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_NllLossForwardOp, Out, "aten::nll_loss_forward.output", "contiguous">;
