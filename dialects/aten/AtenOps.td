@@ -995,6 +995,12 @@ def Aten_MinDimOp : Aten_Op<"min.dim", []> {
   let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"keepdim", "Bool">];
 }
 
+def Aten_SafeSoftmaxOp : Aten_Op<"_safe_softmax", []> {
+  let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, OptionalAttr<TypeAttr>:$dtype);
+  let results = (outs Aten_Tensor:$result);
+  let schemaArgs = [SchemaArg<"self", "Tensor">, SchemaArg<"dim", "Int">, SchemaArg<"dtype", "OptionalDType">];
+}
+
 def Aten_SoftmaxOp : Aten_Op<"_softmax", []> {
   let arguments = (ins Aten_Tensor:$self, I64Attr:$dim, BoolAttr:$half_to_float);
   let results = (outs Aten_Tensor:$result);

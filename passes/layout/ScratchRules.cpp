@@ -49,6 +49,12 @@ int64_t scratch::copiesOfAll(const LayoutArgs &args, int64_t) {
   return bytes;
 }
 
+int64_t scratch::safeSoftmax(const LayoutArgs &args, int64_t threads) {
+  int64_t elements = args.tensor("self")->numElements();
+  return contiguousOperands(args, threads) + bytesOf(args.getOp()->getResult(0)) +
+         2 * aligned(elements) + 2 * exec::kAlignment;
+}
+
 int64_t scratch::elementwiseLoss(const LayoutArgs &args, int64_t) {
   return 2 * bytesOf(args.getOp()->getOperand(0)) + 4 * exec::kAlignment;
 }

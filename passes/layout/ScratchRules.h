@@ -23,6 +23,8 @@ int64_t contiguousOperands(const LayoutArgs &args, int64_t threads);
 int64_t matrixOperands(const LayoutArgs &args, int64_t threads);
 /// Reordered operands and results, twice.
 int64_t copiesOfAll(const LayoutArgs &args, int64_t threads);
+/// The softmax, and which elements and rows are masked.
+int64_t safeSoftmax(const LayoutArgs &args, int64_t threads);
 /// Elementwise losses, before they are reduced, in a temporary and in the result.
 int64_t elementwiseLoss(const LayoutArgs &args, int64_t threads);
 /// Statistics and factors, one a channel.

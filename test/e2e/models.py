@@ -154,6 +154,24 @@ class ChannelsLast(nn.Module):
         return F.cross_entropy(self.head(h.mean((2, 3))), labels)
 
 
+class RelativeBias(nn.Module):
+    """Attention with a trained mask, and of a contiguous query."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.bias = nn.Embedding(96, 32), nn.Embedding(9, 2)
+        self.qkv, self.out = nn.Linear(32, 96), nn.Linear(32, 96)
+
+    def forward(self, idx: Tensor, targets: Tensor) -> Tensor:
+        x = self.embed(idx)
+        b, t, w = x.shape
+        q, k, v = self.qkv(x).view(b, t, 3, 2, 16).permute(2, 0, 3, 1, 4).unbind(0)
+        distance = (torch.arange(t)[:, None] - torch.arange(t)).clamp(-4, 4) + 4
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=self.bias(distance).permute(2, 0, 1).unsqueeze(0))
+        y = F.scaled_dot_product_attention(y.contiguous(), k.contiguous(), v)
+        return F.cross_entropy(self.out(y.transpose(1, 2).reshape(b, t, w)).flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+
 class Losses(nn.Module):
     """Losses that are reduced from many elements, beside what lies next to them in memory."""
 
@@ -351,6 +369,7 @@ register("bert", bert, masked_batch)
 register("vit", vit, image_batch)
 register("convnet", ConvNet, image_batch)
 register("channels_last", ChannelsLast, image_batch)
+register("relative_bias", RelativeBias, shifted_batch)
 register("losses", Losses, regression_batch)
 
 FAMILIES = ["mlp", "nanogpt", "gpt2", "llama", "bert", "vit"]

@@ -115,7 +115,7 @@ def mismatches(program: str) -> Iterator[str | None]:
             yield f"aten::{match[1]}: PyTorch {result.shape} {result.stride()}, plan {have.shape} {have.stride()}" if wrong else None
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "convnet", "channels_last"])
+@pytest.mark.parametrize("name", [*FAMILIES, "convnet", "channels_last", "relative_bias"])
 def test_layouts(tools, name):
     config = ("--set", "fuse.enable=false", "--compile-to=schedule")
     program = tools.must("regimen-compile", tools.archive(name), "-o", tools.work / "unused.plan", *config).out

@@ -20,7 +20,7 @@ CONFIGS = {"default": {}, "reference": {"fuse.enable": False}, "accumulate": {"a
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
-@pytest.mark.parametrize("name", [*FAMILIES, "convnet", "channels_last", "losses"])
+@pytest.mark.parametrize("name", [*FAMILIES, "convnet", "channels_last", "relative_bias", "losses"])
 def test_predicted_is_measured(tools, tmp_path, name, config):
     run = tools.line(name, config, 3, tmp_path)
     (rank,) = run.memory["ranks"]

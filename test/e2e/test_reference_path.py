@@ -10,7 +10,7 @@ STEPS = 6
 REFERENCE = {"fuse.enable": False}
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "frozen", "no_grad", "regression", "convnet", "channels_last", "losses"])
+@pytest.mark.parametrize("name", [*FAMILIES, "frozen", "no_grad", "regression", "convnet", "channels_last", "relative_bias", "losses"])
 def test_adamw(tools, tmp_path, name):
     run = tools.line(name, REFERENCE, STEPS, tmp_path)
     check_bitwise(run, replay(tools.archive(name), REGISTRY[name], REFERENCE, STEPS))

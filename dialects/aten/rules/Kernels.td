@@ -217,6 +217,7 @@ def : Kernel<Aten_AnyOp, Out, "aten::any.all_out", "contiguous">;
 def : Kernel<Aten_AllDimOp, Out, "aten::all.out", "contiguous">;
 def : Kernel<Aten_AnyDimOp, Out, "aten::any.out", "contiguous">;
 def : Kernel<Aten_LogSoftmaxOp, Out, "aten::_log_softmax.out", "contiguous"> { let scratch = "contiguousOperands"; }
+def : Kernel<Aten_SafeSoftmaxOp, Functional, "aten::_safe_softmax", "contiguous"> { let scratch = "safeSoftmax"; }
 def : Kernel<Aten_SoftmaxOp, Out, "aten::_softmax.out", "contiguous"> { let scratch = "contiguousOperands"; }
 def : Kernel<Aten_LogSoftmaxBackwardDataOp, Out, "aten::_log_softmax_backward_data.out", "contiguous"> {
   let scratch = "contiguousOperands";

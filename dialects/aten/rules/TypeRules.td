@@ -86,7 +86,7 @@ def : TypeRule<"topk", [Aten_TopkOp]>;
 def : TypeRule<"bincount", [Aten_BincountOp]>;
 def : TypeRule<"cumsum", [Aten_CumsumOp]>;
 def : TypeRule<"diff", [Aten_DiffOp]>;
-def : TypeRule<"softmax", [Aten_LogSoftmaxIntOp, Aten_SoftmaxIntOp]>;
+def : TypeRule<"softmax", [Aten_LogSoftmaxIntOp, Aten_SoftmaxIntOp, Aten_SafeSoftmaxOp]>;
 def : TypeRule<"softmaxKernel", [Aten_LogSoftmaxOp, Aten_SoftmaxOp]>;
 def : TypeRule<"softmaxBackward", [Aten_LogSoftmaxBackwardDataOp, Aten_SoftmaxBackwardDataOp]>;
 

@@ -149,8 +149,9 @@ def : Vjp<Aten_WhereScalarSelfOp, Pointwise, (cotangents (Aten_WhereScalarSelfOp
 
 def : Vjp<Aten_LogSoftmaxOp, Kernel,
           (cotangents (Aten_LogSoftmaxBackwardDataOp $grad, $result, $dim, (dtypeOf $self)):$self)>;
-def : Vjp<Aten_SoftmaxOp, Kernel,
-          (cotangents (Aten_SoftmaxBackwardDataOp $grad, $result, $dim, (dtypeOf $self)):$self)>;
+foreach op = [Aten_SoftmaxOp, Aten_SafeSoftmaxOp] in
+  def : Vjp<op, Kernel,
+            (cotangents (Aten_SoftmaxBackwardDataOp $grad, $result, $dim, (dtypeOf $self)):$self)>;
 def : Vjp<Aten_SumOp, Linear, (cotangents (Aten_ExpandOp $grad, (sizesOf $self)):$self)>;
 def : VjpFunction<Aten_SumDimIntListOp, Linear, "sum", ["self"]>;
 def : VjpFunction<Aten_MeanOp, Linear, "mean", ["self"]>;

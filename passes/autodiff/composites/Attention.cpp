@@ -22,7 +22,7 @@ public:
     if (failed(check(op)))
       return failure();
     AtenBuilder a(rewriter, op.getLoc());
-    if (!isFlash(op)) {
+    if (!takesFlash(op)) {
       rewriter.replaceOp(op, productsAndSoftmax(a, op));
       return success();
     }
@@ -44,24 +44,23 @@ public:
 
 private:
   LogicalResult check(aten::ScaledDotProductAttentionOp op) const {
-    // The flash kernel's backward has no gradient for it.
-    if (op.getAttnMask() && requiresGrad.at(op)[3])
-      return op.emitError() << "a mask of scaled_dot_product_attention that is trained, such as a "
-                               "relative position bias, is not supported: use eager attention "
-                               "(matmul and softmax)";
     if (!op.getDropoutP().isZero())
       return op.emitError() << "dropout in scaled_dot_product_attention is not supported: export "
                                "the model with attention dropout 0";
-    if (!isFlash(op) && (op.getAttnMask() || op.getIsCausal() || op.getEnableGqa()))
-      return op.emitError() << "scaled_dot_product_attention with a mask needs operands of rank 4 "
-                               "(batch, heads, length, size), heads of one size, and a contiguous "
-                               "last dimension: call .contiguous() on the operands";
+    if (!takesFlash(op) && (op.getIsCausal() || op.getEnableGqa()))
+      return op.emitError() << "scaled_dot_product_attention that is causal or of groups needs "
+                               "operands of rank 4 (batch, heads, length, size), heads of one "
+                               "size, and a contiguous last dimension: call .contiguous() on the "
+                               "operands";
     return success();
   }
 
-  /// Whether PyTorch takes its flash kernel: for heads of one size whose elements are neighbours.
-  static bool isFlash(aten::ScaledDotProductAttentionOp op) {
+  /// Whether PyTorch takes its flash kernel: for heads of one size whose elements are neighbours,
+  /// and a mask that is not trained, for which that kernel has no gradient.
+  bool takesFlash(aten::ScaledDotProductAttentionOp op) const {
     Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
+    if (op.getAttnMask() && requiresGrad.at(op)[3])
+      return false;
     return sizesOf(op.getQuery()).back() == sizesOf(op.getValue()).back() &&
            llvm::all_of(operands, [](Value operand) {
              return sizesOf(operand).size() == 4 && eagerLayoutOf(operand).strides.back() == 1;
@@ -81,7 +80,8 @@ private:
     return a.unsafeView(a.bmm(flatX, flatY), sizes);
   }
 
-  /// _scaled_dot_product_attention_math without a mask: each operand gets a root of the scale.
+  /// _scaled_dot_product_attention_math: query and key get a root of the scale each. Rows that a
+  /// mask blocks altogether give zeros.
   static Value productsAndSoftmax(AtenBuilder &a, aten::ScaledDotProductAttentionOp op) {
     std::optional<APFloat> given = op.getScale();
     double scale =
@@ -90,8 +90,14 @@ private:
     Value query = a.mulScalar(op.getQuery(), root);
     Value key = a.mulScalar(a.transpose(op.getKey(), -2, -1), root);
     Value scores = batchedProduct(a, query, key);
-    Value weights =
-        a.call("aten::_softmax", {{scores}}, {a.i64("dim", -1), a.boolean("half_to_float", false)});
+    Value weights;
+    if (Value mask = op.getAttnMask()) {
+      Value masked = a.add(scores, additiveMask(a, mask, typeOf(scores).getElementType()));
+      weights = a.call("aten::_safe_softmax", {{masked}}, {a.i64("dim", -1)});
+    } else {
+      weights = a.call("aten::_softmax", {{scores}},
+                       {a.i64("dim", -1), a.boolean("half_to_float", false)});
+    }
     return batchedProduct(a, weights, op.getValue());
   }
 

@@ -224,6 +224,7 @@ def reductions() -> Iterator[Case]:
         yield case(name, i(2, 3), 0, torch.float32)
     for name in ("_softmax", "_log_softmax"):
         yield case(name, f(2, 3), -1, False)
+    yield case("_safe_softmax", f(2, 3), -1)
     for name in ("_softmax_backward_data", "_log_softmax_backward_data"):
         yield case(name, f(2, 3), f(2, 3), -1, torch.float32)
     for name in ("all", "any", "max", "min"):

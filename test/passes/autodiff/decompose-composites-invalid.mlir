@@ -65,22 +65,10 @@ train.program @sparse_bag forward inputs ["w", "i", "o"] outputs ["y"] {
 
 // -----
 
-train.parameter @bias : tensor<1x2x4x4xf32> trainable
-train.program @trained_mask forward inputs ["q"] outputs ["y"] {
-^bb0(%q: tensor<1x2x4x8xf32>):
-  %bias = train.read @bias : tensor<1x2x4x4xf32>
-  // expected-error @+1 {{a mask of scaled_dot_product_attention that is trained}}
-  %y = aten.scaled_dot_product_attention(%q, %q, %q, %bias)
-    : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x4xf32>) -> tensor<1x2x4x8xf32>
-  train.return %y : tensor<1x2x4x8xf32>
-}
-
-// -----
-
-train.program @masked_rank forward inputs ["q", "m"] outputs ["y"] {
-^bb0(%q: tensor<2x4x8xf32>, %m: tensor<4x4xf32>):
-  // expected-error @+1 {{scaled_dot_product_attention with a mask needs operands of rank 4}}
-  %y = aten.scaled_dot_product_attention(%q, %q, %q, %m)
-    : (tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<4x4xf32>) -> tensor<2x4x8xf32>
+train.program @causal_rank forward inputs ["q"] outputs ["y"] {
+^bb0(%q: tensor<2x4x8xf32>):
+  // expected-error @+1 {{scaled_dot_product_attention that is causal or of groups needs operands of rank 4}}
+  %y = aten.scaled_dot_product_attention(%q, %q, %q) {is_causal = true}
+    : (tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>) -> tensor<2x4x8xf32>
   train.return %y : tensor<2x4x8xf32>
 }

@@ -99,6 +99,9 @@ CASES: dict[str, tuple[Any, ...]] = {
     "where_scalar_other": (lambda x: torch.where(x > 0, x, 0.5), [(2, 3)]),
     "where_scalar_self": (lambda x: torch.where(x > 0, 0.5, x), [(2, 3)]),
     "detach": (lambda x: x * x.detach(), [(2, 3)]),
+    "safe_softmax": (
+        lambda x, m: aten._safe_softmax(x.masked_fill(m, -torch.inf), -1), [(2, 3)], [torch.tensor([[True] * 3, [False] * 3])],
+    ),
     "log_softmax": (lambda x: x.log_softmax(-1), [(2, 3)]),
     "softmax": (lambda x: x.softmax(1), [(2, 3)]),
     "sum": (lambda x: x.sum(), [(2, 3)]),
@@ -142,6 +145,13 @@ CASES: dict[str, tuple[Any, ...]] = {
     "attention_mask": (
         lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, attn_mask=m, scale=0.3),
         [(1, 2, 4, 8)] * 3, [torch.ones(1, 1, 4, 4, dtype=torch.bool).tril()],
+    ),
+    "attention_bias": (
+        lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, attn_mask=m), [(2, 2, 4, 8), (2, 2, 4, 8), (2, 2, 4, 8), (1, 2, 4, 4)],
+    ),
+    "attention_mask_3d": (
+        lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, attn_mask=m),
+        [(2, 4, 8)] * 3, [torch.ones(4, 4, dtype=torch.bool).tril(-1)],
     ),
     "attention_3d": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), [(2, 4, 8)] * 3),
     "attention_strided": (
