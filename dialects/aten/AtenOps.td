@@ -1481,6 +1481,12 @@ def Aten_GruCellOp : Aten_Op<"gru_cell", [AttrSizedOperandSegments]> {
   let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"hx", "Tensor">, SchemaArg<"w_ih", "Tensor">, SchemaArg<"w_hh", "Tensor">, SchemaArg<"b_ih", "OptionalTensor">, SchemaArg<"b_hh", "OptionalTensor">];
 }
 
+def Aten_LstmInputOp : Aten_Op<"lstm.input", [AttrSizedOperandSegments]> {
+  let arguments = (ins Aten_Tensor:$input, Variadic<Aten_Tensor>:$hx, Variadic<Aten_Tensor>:$params, BoolAttr:$has_biases, I64Attr:$num_layers, F64Attr:$dropout, BoolAttr:$train, BoolAttr:$bidirectional, BoolAttr:$batch_first);
+  let results = (outs Aten_Tensor:$result0, Aten_Tensor:$result1, Aten_Tensor:$result2);
+  let schemaArgs = [SchemaArg<"input", "Tensor">, SchemaArg<"hx", "TensorList">, SchemaArg<"params", "TensorList">, SchemaArg<"has_biases", "Bool">, SchemaArg<"num_layers", "Int">, SchemaArg<"dropout", "Float">, SchemaArg<"train", "Bool">, SchemaArg<"bidirectional", "Bool">, SchemaArg<"batch_first", "Bool">];
+}
+
 def Aten_RnnReluCellOp : Aten_Op<"rnn_relu_cell", [AttrSizedOperandSegments]> {
   let arguments = (ins Aten_Tensor:$input, Aten_Tensor:$hx, Aten_Tensor:$w_ih, Aten_Tensor:$w_hh, Optional<Aten_Tensor>:$b_ih, Optional<Aten_Tensor>:$b_hh);
   let results = (outs Aten_Tensor:$result);

@@ -331,6 +331,11 @@ void NodeImporter::addArgument(const SchemaArg &arg, const pt2::Argument &value,
   call.attributes.emplace_back(builder.getStringAttr(arg.name), attr);
 }
 
+/// The exporter names results that no node reads NODE_unused_I.
+static bool isRead(const std::string &result) {
+  return result.find("_unused_") == std::string::npos;
+}
+
 void NodeImporter::importOp(const pt2::Node &node) {
   std::string name = overloadFor(node);
   const aten::OpSchema *schema = aten::lookupSchema(name);
@@ -360,6 +365,15 @@ void NodeImporter::importOp(const pt2::Node &node) {
   SmallVector<Type> types;
   for (const std::string &result : names)
     types.push_back(typeOf(result));
+  // PyTorch traces the last states of an LSTM with an axis too many.
+  if (!llvm::all_of(names, isRead))
+    if (Operation *inferred =
+            aten::buildAtenOp(builder, loc, schema->name, call.groups, call.attributes)) {
+      for (auto [name, type, result] : llvm::zip_equal(names, types, inferred->getResults()))
+        if (!isRead(name))
+          type = result.getType();
+      inferred->erase();
+    }
   Operation *op =
       aten::buildAtenOp(builder, loc, schema->name, call.groups, call.attributes, types);
   for (auto [result, value] : llvm::zip_equal(names, op->getResults()))

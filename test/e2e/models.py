@@ -172,6 +172,19 @@ class RelativeBias(nn.Module):
         return F.cross_entropy(self.out(y.transpose(1, 2).reshape(b, t, w)).flatten(0, 1), targets.flatten(), ignore_index=-1)
 
 
+class Recurrent(nn.Module):
+    """Two recurrent layers in both directions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.out = nn.Embedding(96, 24), nn.Linear(32, 96)
+        self.lstm = nn.LSTM(24, 16, num_layers=2, bidirectional=True, batch_first=True)
+
+    def forward(self, idx: Tensor, targets: Tensor) -> Tensor:
+        y, _ = self.lstm(self.embed(idx))
+        return F.cross_entropy(self.out(y).flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+
 class Losses(nn.Module):
     """Losses that are reduced from many elements, beside what lies next to them in memory."""
 
@@ -370,6 +383,7 @@ register("vit", vit, image_batch)
 register("convnet", ConvNet, image_batch)
 register("channels_last", ChannelsLast, image_batch)
 register("relative_bias", RelativeBias, shifted_batch)
+register("recurrent", Recurrent, shifted_batch)
 register("losses", Losses, regression_batch)
 
 FAMILIES = ["mlp", "nanogpt", "gpt2", "llama", "bert", "vit"]

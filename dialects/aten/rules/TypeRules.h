@@ -157,6 +157,7 @@ REGIMEN_TYPE_RULE(batchNormInference);
 REGIMEN_TYPE_RULE(batchNormBackward);
 /// A cell of a recurrent network: the new hidden state.
 REGIMEN_TYPE_RULE(recurrentCell);
+REGIMEN_TYPE_RULE(lstm);
 REGIMEN_TYPE_RULE(pointwiseLoss);
 REGIMEN_TYPE_RULE(crossEntropyLoss);
 REGIMEN_TYPE_RULE(nllLoss);

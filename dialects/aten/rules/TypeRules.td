@@ -166,6 +166,7 @@ def : TypeRule<"flashAttentionBackward", [Aten_ScaledDotProductFlashAttentionFor
 
 // Recurrent cells
 def : TypeRule<"recurrentCell", [Aten_GruCellOp, Aten_RnnReluCellOp, Aten_RnnTanhCellOp]>;
+def : TypeRule<"lstm", [Aten_LstmInputOp]>;
 
 // Losses
 def : TypeRule<"pointwiseLoss", [

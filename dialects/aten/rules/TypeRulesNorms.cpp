@@ -128,6 +128,26 @@ LogicalResult rules::recurrentCell(const InferArgs &args, Types &types) {
   return success();
 }
 
+LogicalResult rules::lstm(const InferArgs &args, Types &types) {
+  RankedTensorType input = args.tensor("input");
+  ValueRange states = args.values("hx");
+  if (states.size() != 2)
+    return args.fail("needs a hidden and a cell state");
+  auto hidden = cast<RankedTensorType>(states[0].getType());
+  int64_t directions = boolean(args, "bidirectional") ? 2 : 1;
+  // A state a layer and direction.
+  if (input.getRank() != 3 || hidden.getRank() != 3 ||
+      hidden.getDimSize(0) != directions * args.integer("num_layers"))
+    return args.fail("input " + shapeText(input.getShape()) + " and state " +
+                     shapeText(hidden.getShape()) + " do not fit");
+  Shape output(input.getShape());
+  output.back() = directions * hidden.getShape().back();
+  types.push_back(RankedTensorType::get(output, hidden.getElementType()));
+  for (Value state : states)
+    types.push_back(state.getType());
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Losses. A reduction is 0 (none), 1 (mean) or 2 (sum), as in at::Reduction.
 //===----------------------------------------------------------------------===//

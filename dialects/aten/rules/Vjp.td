@@ -266,8 +266,8 @@ def : Composite<[
   Aten_VarDimOp, Aten_TileOp, Aten_EmbeddingBagPaddingIdxOp, Aten_OneHotOp, Aten_TakeAlongDimOp, Aten_EinsumOp,
   Aten_OuterOp, Aten_AdaptiveAvgPool1dOp, Aten_AvgPool1dOp, Aten_Conv1dPaddingOp, Aten_Conv2dPaddingOp, Aten_Conv3dOp,
   Aten_ConvTranspose1dOp, Aten_ConvTranspose2dInputOp, Aten_MaxPool1dOp, Aten_UpsampleBilinear2dVecOp,
-  Aten_UpsampleNearest2dVecOp, Aten_RmsNormOp, Aten_GruCellOp, Aten_RnnReluCellOp, Aten_RnnTanhCellOp, Aten_KlDivOp,
-  Aten_L1LossOp, Aten_NllLossNdOp]>;
+  Aten_UpsampleNearest2dVecOp, Aten_RmsNormOp, Aten_GruCellOp, Aten_LstmInputOp, Aten_RnnReluCellOp, Aten_RnnTanhCellOp,
+  Aten_KlDivOp, Aten_L1LossOp, Aten_NllLossNdOp]>;
 
 //===----------------------------------------------------------------------===//
 // How the ops of a backward depend on their operands

@@ -69,3 +69,23 @@ func.func @nll_loss_target(%a: tensor<2x3xf32>, %b: tensor<3xi64>) {
   %0:2 = aten.nll_loss_forward(%a, %b) {reduction = 1 : i64, ignore_index = -100 : i64} : (tensor<2x3xf32>, tensor<3xi64>) -> (tensor<f32>, tensor<f32>)
   return
 }
+
+// -----
+
+func.func @lstm_states(%x: tensor<5x2x3xf32>, %h: tensor<1x2x4xf32>, %w: tensor<16x3xf32>, %r: tensor<16x4xf32>) {
+  // expected-error @+2 {{needs a hidden and a cell state}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0:3 = aten.lstm.input(%x, [%h], [%w, %r]) {has_biases = false, num_layers = 1 : i64, dropout = 0.0 : f64, train = true, bidirectional = false, batch_first = false}
+    : (tensor<5x2x3xf32>, tensor<1x2x4xf32>, tensor<16x3xf32>, tensor<16x4xf32>) -> (tensor<5x2x4xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>)
+  return
+}
+
+// -----
+
+func.func @lstm_layers(%x: tensor<5x2x3xf32>, %h: tensor<1x2x4xf32>, %w: tensor<16x3xf32>, %r: tensor<16x4xf32>) {
+  // expected-error @+2 {{input [5, 2, 3] and state [1, 2, 4] do not fit}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0:3 = aten.lstm.input(%x, [%h, %h], [%w, %r]) {has_biases = false, num_layers = 1 : i64, dropout = 0.0 : f64, train = true, bidirectional = true, batch_first = false}
+    : (tensor<5x2x3xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<16x3xf32>, tensor<16x4xf32>) -> (tensor<5x2x8xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>)
+  return
+}

@@ -390,6 +390,9 @@ def norms() -> Iterator[Case]:
     yield case("rms_norm", f(2, 3, 4), [4], f(4))
     for name, gates in (("gru", 3), ("rnn_relu", 1), ("rnn_tanh", 1)):
         yield case(f"{name}_cell", f(2, 3), f(2, 4), f(gates * 4, 3), f(gates * 4, 4), f(gates * 4), f(gates * 4))
+    layer = [f(16, 3), f(16, 4)]
+    yield case("lstm.input", f(5, 2, 3), [f(1, 2, 4)] * 2, layer, False, 1, 0.0, True, False, False)
+    yield case("lstm.input", f(2, 5, 3), [f(2, 2, 4)] * 2, layer * 2, False, 1, 0.0, True, True, True)
 
 
 def attention() -> Iterator[Case]:

@@ -72,3 +72,23 @@ train.program @causal_rank forward inputs ["q"] outputs ["y"] {
     : (tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>) -> tensor<2x4x8xf32>
   train.return %y : tensor<2x4x8xf32>
 }
+
+// -----
+
+train.program @lstm_dropout forward inputs ["x", "h", "i", "r"] outputs ["y"] {
+^bb0(%x: tensor<5x2x4xf32>, %h: tensor<2x2x4xf32>, %i: tensor<16x4xf32>, %r: tensor<16x4xf32>):
+  // expected-error @+1 {{LSTM with dropout is not supported: export the model with dropout 0}}
+  %y:3 = aten.lstm.input(%x, [%h, %h], [%i, %r, %i, %r]) {has_biases = false, num_layers = 2 : i64, dropout = 0.1 : f64, train = true, bidirectional = false, batch_first = false}
+    : (tensor<5x2x4xf32>, tensor<2x2x4xf32>, tensor<2x2x4xf32>, tensor<16x4xf32>, tensor<16x4xf32>, tensor<16x4xf32>, tensor<16x4xf32>) -> (tensor<5x2x4xf32>, tensor<2x2x4xf32>, tensor<2x2x4xf32>)
+  train.return %y#0 : tensor<5x2x4xf32>
+}
+
+// -----
+
+train.program @lstm_projection forward inputs ["x", "h", "c", "i", "r", "p"] outputs ["y"] {
+^bb0(%x: tensor<5x2x3xf32>, %h: tensor<1x2x2xf32>, %c: tensor<1x2x4xf32>, %i: tensor<16x3xf32>, %r: tensor<16x2xf32>, %p: tensor<2x4xf32>):
+  // expected-error @+1 {{LSTM with proj_size is not supported: apply a linear layer to its output}}
+  %y:3 = aten.lstm.input(%x, [%h, %c], [%i, %r, %p]) {has_biases = false, num_layers = 1 : i64, dropout = 0.0 : f64, train = true, bidirectional = false, batch_first = false}
+    : (tensor<5x2x3xf32>, tensor<1x2x2xf32>, tensor<1x2x4xf32>, tensor<16x3xf32>, tensor<16x2xf32>, tensor<2x4xf32>) -> (tensor<5x2x2xf32>, tensor<1x2x2xf32>, tensor<1x2x4xf32>)
+  train.return %y#0 : tensor<5x2x2xf32>
+}

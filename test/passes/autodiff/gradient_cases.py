@@ -287,6 +287,15 @@ CASES: dict[str, tuple[Any, ...]] = {
     "gru_cell": (
         lambda x, h, *w: torch.gru_cell(x, h, *w), [(2, 3), (2, 4), (12, 3), (12, 4), (12,), (12,)],
     ),
+    # In f64, for which PyTorch does not take oneDNN's layer.
+    "lstm": (
+        lambda x, h, c, *w: torch.lstm(x.double(), (h.double(), c.double()), [p.double() for p in w], True, 1, 0.0, True, False, False)[0],
+        [(5, 2, 3), (1, 2, 4), (1, 2, 4), (16, 3), (16, 4), (16,), (16,)],
+    ),
+    "lstm_layers": (
+        lambda x, h, c, *w: torch.lstm(x.double(), (h.double(), c.double()), [p.double() for p in w], False, 2, 0.0, True, True, False)[0],
+        [(3, 2, 3), (4, 2, 4), (4, 2, 4), *[(16, 3), (16, 4)] * 2, *[(16, 8), (16, 4)] * 2],
+    ),
     "rnn_tanh_cell": (lambda x, h, *w: torch.rnn_tanh_cell(x, h, *w), [(2, 3), (2, 4), (4, 3), (4, 4), (4,), (4,)]),
     "rnn_relu_cell": (lambda x, h, *w: torch.rnn_relu_cell(x, h, *w), [(2, 3), (2, 4), (4, 3), (4, 4), (4,), (4,)]),
     "attention_groups": (
