@@ -18,6 +18,8 @@ FailureOr<regimen::CompileConfig> regimen::passes::parseConfig(ModuleOp module, 
 }
 
 void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const CompileConfig &config) {
+  if (config.evaluation)
+    passes.addPass(createDeriveEvaluationPass());
   passes.addPass(createDecomposeCompositesPass());
   if (config.isSuspended()) {
     passes.addPass(createSuspendPass({config.canonical()}));
