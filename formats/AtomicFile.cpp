@@ -1,6 +1,7 @@
 #include "formats/AtomicFile.h"
 
 #include "formats/Error.h"
+#include "formats/WriteAllAt.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -78,18 +79,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 }
 
 void AtomicFile::writeAt(uint64_t position, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(position));
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written <= 0) {
-      if (written == 0)
-        errno = ENOSPC;
-      throw systemError(path, "write");
-    }
-    bytes = bytes.subspan(static_cast<size_t>(written));
-    position += static_cast<uint64_t>(written);
-  }
+  writeAllAt(fd, path, position, bytes);
 }
 
 void AtomicFile::giveName() {

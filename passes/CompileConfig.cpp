@@ -5,6 +5,8 @@
 #include "formats/MappedFile.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -55,6 +57,40 @@ uint64_t integer(const json &value, uint64_t low, uint64_t high) {
       value.get<uint64_t>() < low || value.get<uint64_t>() > high)
     mismatch("an integer from " + std::to_string(low) + " to " + std::to_string(high));
   return value.get<uint64_t>();
+}
+
+/// A number of bytes, or text with a unit: "80GiB", "1.5 GB", "900000".
+uint64_t byteSize(const json &value) {
+  constexpr const char *expected =
+      "null, auto, a number of bytes, or one with a unit such as \"80GiB\"";
+  constexpr double most = 9e18;
+  if (value.is_number_integer())
+    return integer(value, 1, static_cast<uint64_t>(most));
+  if (!value.is_string())
+    mismatch(expected);
+  const auto &text = value.get_ref<const std::string &>();
+  double number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit(static_cast<const char *>(end), text.data() + text.size());
+  unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? unit.size()
+                                                                 : unit.find_first_not_of(' '));
+  static constexpr std::array<std::pair<const char *, double>, 10> units = {
+      {{"", 1},
+       {"B", 1},
+       {"KB", 1e3},
+       {"MB", 1e6},
+       {"GB", 1e9},
+       {"TB", 1e12},
+       {"KiB", 1024},
+       {"MiB", 1048576},
+       {"GiB", 1073741824},
+       {"TiB", 1099511627776}}};
+  auto known = std::find_if(units.begin(), units.end(),
+                            [&](const auto &entry) { return unit == entry.first; });
+  if (error != std::errc() || known == units.end() || !(number * known->second >= 1) ||
+      number * known->second > most)
+    mismatch(expected);
+  return static_cast<uint64_t>(number * known->second);
 }
 
 bool boolean(const json &value) {
@@ -276,14 +312,32 @@ std::map<std::string, Key, std::less<>> makeKeys() {
                              if (v != "auto")
                                c.frames = uint32_t(integer(v, 1, 1 << 20));
                            }};
+  keys["memory.limit"] = {nullptr, [](C &c, const json &v) {
+                            c.memory.limit.reset();
+                            c.memory.limitIsMachines = v == "auto";
+                            if (!v.is_null() && v != "auto")
+                              c.memory.limit = byteSize(v);
+                          }};
+  keys["memory.remat"] = {"none", [](C &c, const json &v) {
+                            if (v.is_number()) {
+                              c.memory.remat = Remat::Steps;
+                              c.memory.rematSteps = integer(v, 0, 1 << 20);
+                              return;
+                            }
+                            c.memory.remat = std::map<std::string, Remat>{
+                                {"none", Remat::None},
+                                {"auto", Remat::Auto},
+                                {"layers", Remat::Layers},
+                                {"full",
+                                 Remat::Full}}.at(choice(v, {"none", "auto", "layers", "full"}));
+                          }};
   // Known, and built with later releases.
   keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
   keys["precision.autocast"] = keys["precision.loss_scale"] = {"none", {}};
   keys["precision.params"] = keys["precision.grads"] =
       keys["precision.optimizer_states"] = {"fp32", {}};
   keys["precision.master_weights"] = keys["precision.rounding"] = {"auto", {}};
-  keys["memory.limit"] = keys["memory.nvme_path"] = {nullptr, {}};
-  keys["memory.remat"] = {"none", {}};
+  keys["memory.nvme_path"] = {nullptr, {}};
   keys["memory.offload.optimizer"] = keys["memory.offload.params"] =
       keys["memory.offload.activations"] = {"none", {}};
   keys["target.device"] = {"cpu", {}};

@@ -84,6 +84,20 @@ struct ZeroConfig {
   uint64_t persistBytes = 0;
 };
 
+/// What of a forward its backward computes again: nothing; what the limit asks for; what moves more
+/// bytes than it computes; all but values between layers; so many steps of a layer towards that.
+enum class Remat { None, Auto, Layers, Full, Steps };
+
+/// What is kept where.
+struct MemoryConfig {
+  /// Most bytes of the device arenas of a rank; none: any.
+  std::optional<uint64_t> limit;
+  /// The limit is the memory of the machine that compiles; `limit` is set by whoever knows it.
+  bool limitIsMachines = false;
+  Remat remat = Remat::None;
+  uint64_t rematSteps = 0;
+};
+
 struct CompileConfig {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
@@ -91,6 +105,7 @@ struct CompileConfig {
   /// Data-parallel ranks.
   uint32_t dp = 1;
   ZeroConfig zero;
+  MemoryConfig memory;
   /// Whether gradients are summed by a ring instead of in the order of ranks.
   bool ringReduction = false;
   /// Largest global gradient norm; none leaves gradients as they are.

@@ -8,6 +8,7 @@
 #include "formats/Error.h"
 #include "passes/allocate/Passes.h"
 #include "passes/autodiff/Passes.h"
+#include "passes/budget/Passes.h"
 #include "passes/import/Passes.h"
 #include "passes/schedule/Passes.h"
 #include "passes/shard/Passes.h"
@@ -95,6 +96,7 @@ void registerAllDialects(DialectRegistry &registry) {
 void registerAllPasses() {
   passes::registerImportPasses();
   passes::registerAutodiffPasses();
+  passes::registerBudgetPasses();
   passes::registerShardPasses();
   passes::registerSchedulePasses();
   passes::registerAllocatePasses();

@@ -118,6 +118,7 @@ static uint64_t closedFormMoves(const fb::PlanT &plan, const Step &step,
 
 CommReport regimen::plan::communication(const fb::PlanT &plan) {
   CommReport report;
+  report.depth = windowDepth(plan);
   uint64_t ranks = ranksOf(plan);
   Step step = stepOf(plan);
   for (size_t i = 0; i < plan.programs.size(); ++i)

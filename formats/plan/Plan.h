@@ -141,9 +141,15 @@ struct CommReport {
   uint64_t closedForm = 0;
   /// Collectives a step.
   uint64_t collectives = 0;
+  /// The most windows of one kind that are held at once: gathered buckets, gradients on their way,
+  /// or what a reduction receives. So windows need at most `depth` * (2 + (N - 1) / N) times the
+  /// largest bucket.
+  uint64_t depth = 0;
   uint64_t total() const { return allGather + reduceScatter + allReduce; }
 };
 CommReport communication(const fb::PlanT &plan);
+/// CommReport::depth.
+uint64_t windowDepth(const fb::PlanT &plan);
 
 /// The whole plan as text, one line an instruction. Requires a valid plan.
 std::string print(const fb::PlanT &plan);

@@ -89,9 +89,32 @@ struct TensorInfo {
   std::vector<int64_t> shape;
 };
 
+/// Where things stand in a file of these tensors: by falling element size, then name, so equal
+/// contents give equal bytes and every tensor is aligned.
+class Layout {
+public:
+  struct Range {
+    uint64_t begin, end; // file positions
+  };
+
+  /// Throws Error, with `file` for a name, where such tensors cannot be in one file.
+  Layout(const std::string &file, const std::vector<TensorInfo> &tensors,
+         const std::map<std::string, std::string> &metadata = {});
+
+  /// What the file begins with.
+  std::span<const std::byte> header() const { return std::as_bytes(std::span(start)); }
+  uint64_t fileBytes() const { return end; }
+  /// By tensor.
+  const std::map<std::string, Range, std::less<>> &ranges() const { return places; }
+
+private:
+  std::string start;
+  std::map<std::string, Range, std::less<>> places;
+  uint64_t end = 0;
+};
+
 /// Writes one file without holding its tensors: declare all, write each once (in any order, in
-/// pieces), finish. Layout is by falling element size, then name, so equal contents give equal
-/// bytes and every tensor is aligned. The file appears at `path` only when finish() returns.
+/// pieces), finish. The file appears at `path` only when finish() returns.
 class Writer {
 public:
   Writer(const std::filesystem::path &path, const std::vector<TensorInfo> &tensors,
@@ -103,12 +126,10 @@ public:
   void finish();
 
 private:
-  struct Range {
-    uint64_t next, end; // file positions
-  };
   std::string fileName;
   AtomicFile file;
-  std::map<std::string, Range, std::less<>> ranges;
+  /// What is still to be written of each tensor.
+  std::map<std::string, Layout::Range, std::less<>> missing;
 };
 
 /// Writes all tensors at once.

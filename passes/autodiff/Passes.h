@@ -37,6 +37,8 @@ namespace regimen::passes {
 /// A pass's option `config`: the configuration as JSON. Fails with a diagnostic at `module`.
 mlir::FailureOr<CompileConfig> parseConfig(mlir::ModuleOp module, llvm::StringRef text);
 
+/// Appends what makes micro-steps of @forward, forward and backward in one program.
+void buildMicroSteps(mlir::OpPassManager &passes, const CompileConfig &config);
 /// Appends the stage: decompose, differentiate, build the update, drop dead ops, verify.
 void buildAutodiffPipeline(mlir::OpPassManager &passes, const CompileConfig &config);
 

@@ -1,5 +1,6 @@
 //===- Pipeline.cpp - The autodiff stage ----------------------------------===//
 #include "passes/autodiff/Passes.h"
+#include "passes/budget/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -17,12 +18,22 @@ FailureOr<regimen::CompileConfig> regimen::passes::parseConfig(ModuleOp module, 
   return config;
 }
 
+void regimen::passes::buildMicroSteps(OpPassManager &passes, const CompileConfig &config) {
+  passes.addPass(createDecomposeCompositesPass());
+  if (config.isDriven())
+    passes.addPass(createDifferentiatePass({int64_t(config.accumulate)}));
+  else
+    passes.addPass(createSuspendPass({config.canonical()}));
+  passes.addPass(createCSEPass());
+}
+
 void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const CompileConfig &config) {
   if (config.evaluation)
     passes.addPass(createDeriveEvaluationPass());
   passes.addPass(createDecomposeCompositesPass());
   if (config.isSuspended()) {
     passes.addPass(createSuspendPass({config.canonical()}));
+    addRecomputation(passes, config);
     passes.addPass(createSplitAtSuspensionPass());
   }
   if (config.isDriven())
@@ -32,5 +43,7 @@ void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const Compile
   passes.addPass(createBuildUpdatePass(update));
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  // Of driven programs; suspended ones are cut already. Behind the pass that would undo it.
+  addRecomputation(passes, config);
   passes.addPass(createVerifyAutodiffPass());
 }

@@ -77,6 +77,10 @@ double passes::secondsOf(Operation *op, const MachineModel &machine) {
                   rule ? rule(op) / machine.flopsPerSecond : 0.0);
 }
 
+bool passes::computesMoreThanItMoves(Operation *op) {
+  return costTable().contains(op->getName().getStringRef());
+}
+
 double passes::transferSeconds(double bytes, const MachineModel &machine) {
   return machine.linkLatency + bytes / machine.linkBytesPerSecond;
 }

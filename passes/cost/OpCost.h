@@ -47,6 +47,8 @@ double attentionBackward(mlir::Operation *op);
 
 /// Seconds that an op takes; 0 for what runs nothing.
 double secondsOf(mlir::Operation *op, const MachineModel &machine);
+/// Whether an op's arithmetic, not its memory traffic, is what takes its time.
+bool computesMoreThanItMoves(mlir::Operation *op);
 /// Seconds of a transfer in which a rank sends so many bytes.
 double transferSeconds(double bytes, const MachineModel &machine);
 

@@ -46,9 +46,9 @@ def LowerToExecPass : Pass<"regimen-lower-to-exec", "::mlir::ModuleOp"> {
 def ScheduleCollectivesPass : Pass<"regimen-schedule-collectives", "::regimen::train::ProgramOp"> {
   let summary = "Start gathers earlier and wait for reductions later, so that they run beside kernels";
   let description = [{
-    By the times of passes/cost: a gather of sharded parameters starts as long before its use as it takes, a reduction is
-    waited for as long after its start. At most two buckets are gathered at one time, and two windows of gradients held.
-    The order of collectives stays as it is. Parameters that an update gathers are waited for at its end.
+    A gather of sharded parameters starts as long before its use as it may take by the times of passes/cost; a reduction is
+    waited for late. At most two buckets are gathered at one time, and four windows of gradients held.
+    Gathers keep their order, and so do reductions; a gather may pass the start of a reduction. Parameters that an update gathers are waited for at its end.
 
     ```mlir
     %0 = aten.mm(...)

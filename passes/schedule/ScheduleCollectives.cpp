@@ -16,6 +16,14 @@ using namespace regimen::passes;
 
 namespace {
 
+/// A gather may take so many times its estimate, which is that of a link and of ranks that do
+/// nothing else: transfers share cores and memory with the kernels beside them.
+constexpr double kSlack = 20;
+
+/// Windows of gradients that are held at one time: one that fills and three on their way, so that
+/// a rank goes on for a while when another one comes later to a reduction.
+constexpr int kGradientWindows = 4;
+
 struct ScheduleCollectivesPass
     : passes::impl::ScheduleCollectivesPassBase<ScheduleCollectivesPass> {
   using Base::Base;
@@ -43,14 +51,14 @@ private:
     return transferSeconds(twice ? 2 * bytes : bytes, machine);
   }
 
-  /// Starts a gather as long before its use as it takes, but after the gather before it is done:
+  /// Starts a gather as long before its use as it may take, but after the gather before it is done:
   /// two buckets are gathered at one time.
   void prefetch(dist::StartOp start, dist::BucketOp bucket) {
     double needed = secondsOf(start, bucket), hidden = 0;
     uint64_t bytes = bucket.getElements() * bucket.getElementType().getIntOrFloatBitWidth() / 8;
     bool fits = mostBytes < 0 || bytes <= uint64_t(mostBytes);
     Operation *before = start;
-    while (fits && hidden < needed) {
+    while (fits && hidden < kSlack * needed) {
       Operation *previous = before->getPrevNode();
       if (!previous || isBarrier(previous, start))
         break;
@@ -64,8 +72,9 @@ private:
 
   /// Whether a gather cannot start before `op`.
   static bool isBarrier(Operation *op, dist::StartOp start) {
-    if (isa<dist::StartOp>(op))
-      return true;
+    // A reduction that starts behind it waits in the lane for the gather, which is needed first.
+    if (auto other = dyn_cast<dist::StartOp>(op))
+      return other.getCollective() == dist::Collective::AllGather;
     if (auto release = dyn_cast<dist::ReleaseOp>(op))
       return release.getBucketAttr() == start.getBucketAttr();
     auto wait = dyn_cast<dist::WaitOp>(op);
@@ -73,19 +82,20 @@ private:
                        dist::Collective::AllGather;
   }
 
-  /// Waits for a reduction, or for the gather of updated parameters, as late as it takes, but
-  /// before the next reduction starts: two windows of gradients are held at one time.
+  /// Waits for a reduction, or for the gather of updated parameters, at the end, but before so many
+  /// other reductions have started that their windows of gradients would be too many. How long it
+  /// takes does not matter: most of it may be waiting for a rank that comes later.
   void defer(dist::StartOp start, dist::BucketOp bucket) {
     auto wait = cast<dist::WaitOp>(*start.getPending().user_begin());
     double needed = secondsOf(start, bucket), hidden = 0;
     bool update = start->getParentOfType<train::ProgramOp>().getRole() == train::Role::Update;
     Operation *after = wait;
-    while (update || hidden < needed) {
-      Operation *next = after->getNextNode();
-      if (next->hasTrait<OpTrait::IsTerminator>())
-        break;
+    int windows = 2; // this one, and the one that fills
+    for (Operation *next = wait->getNextNode(); !next->hasTrait<OpTrait::IsTerminator>();
+         next = next->getNextNode()) {
       auto other = dyn_cast<dist::StartOp>(next);
-      if (!update && other && other.getCollective() != dist::Collective::AllGather)
+      if (!update && other && other.getCollective() != dist::Collective::AllGather &&
+          ++windows > kGradientWindows)
         break;
       after = next;
       hidden += passes::secondsOf(next, machine);

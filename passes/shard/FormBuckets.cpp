@@ -67,11 +67,22 @@ struct FormBucketsPass : impl::FormBucketsPassBase<FormBucketsPass> {
       items.push_back(item);
     }
     if (layout.empty())
-      return write(parameters, layOutBuckets(items, bucketBytes, dp));
+      return write(parameters, layOutBuckets(items, largestBucket(items), dp));
     FailureOr<std::vector<std::vector<size_t>>> given = readLayout(parameters);
     if (failed(given))
       return signalPassFailure();
     write(parameters, layOutBucketsAs(items, *given, dp));
+  }
+
+  /// Bytes of a bucket at most. The first gather and the last reduction of a micro-step have
+  /// nothing to hide under, so a small model gets smaller buckets than a large one; not so small
+  /// that a message's latency counts.
+  uint64_t largestBucket(const std::vector<BucketItem> &items) const {
+    uint64_t total = 0;
+    for (const BucketItem &item : items)
+      total += item.elements * item.elementBytes;
+    constexpr uint64_t kLeastBytes = uint64_t(1) << 20, kBuckets = 16;
+    return std::min<uint64_t>(bucketBytes, std::max(kLeastBytes, total / kBuckets));
   }
 
   /// Whether a parameter is too small to be sharded.

@@ -6,6 +6,7 @@
 #include "formats/Error.h"
 #include "formats/MappedFile.h"
 #include "formats/safetensors/Safetensors.h"
+#include "runtime/checkpoint/TensorFiles.h"
 #include "runtime/checkpoint/Weights.h"
 #include "runtime/checkpoint/Wholes.h"
 #include "runtime/data/Types.h"
@@ -27,36 +28,22 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// 2: with the digests of the files.
-constexpr int kFormat = 2;
+/// 3: a file's digest is that of its pieces' digests, so that ranks can share the work. 2, which is
+/// still read: of the file as one piece.
+constexpr int kFormat = 3, kOldestFormat = 2;
+constexpr uint64_t kPieceBytes = uint64_t(16) << 20;
+constexpr const char *kOptimizerFile = "optimizer-00001-of-00001.safetensors";
 constexpr const char *kTrainingFile = "training.json";
 constexpr const char *kIndexFile = "model.safetensors.index.json";
 constexpr const char *kModelFile = "model.safetensors";
+/// A folder that is being written is called .step-N with this behind.
+constexpr const char *kUnfinished = ".new";
 
 uint64_t bytesOf(const plan::fb::PlanT &plan, const ModelTensor &tensor) {
   uint64_t bytes = plan::elementBytes(plan.tensors[tensor.tensor]->dtype);
   for (int64_t size : tensor.sizes)
     bytes *= static_cast<uint64_t>(size);
   return bytes;
-}
-
-/// Rank 0 writes what all bring together.
-void writeTensors(const fs::path &path, Executor &executor, std::span<const ModelTensor> tensors) {
-  std::optional<safetensors::Writer> writer;
-  if (executor.rank() == 0) {
-    std::vector<safetensors::TensorInfo> infos;
-    for (const ModelTensor &tensor : tensors)
-      infos.push_back({tensor.name, toSafetensors(executor.plan().tensors[tensor.tensor]->dtype),
-                       tensor.sizes});
-    writer.emplace(path, infos, std::map<std::string, std::string>{{"format", "pt"}});
-  }
-  for (const ModelTensor &tensor : tensors) {
-    std::vector<std::byte> values = copyWholeOut(executor, tensor);
-    if (writer)
-      writer->write(tensor.name, values);
-  }
-  if (writer)
-    writer->finish();
 }
 
 void writeText(const fs::path &path, const std::string &text) {
@@ -73,37 +60,43 @@ json readJson(const fs::path &path) {
   return value;
 }
 
-/// Writes the model's files into a folder and returns their names, the one to open first in front.
-std::vector<std::string> writeModel(const fs::path &folder, Executor &executor, uint64_t limit) {
-  std::vector<ModelTensor> tensors = modelTensors(executor.plan());
-  std::vector<std::vector<ModelTensor>> parts(1);
-  uint64_t total = 0, part = 0;
-  for (const ModelTensor &saved : tensors) {
-    uint64_t bytes = bytesOf(executor.plan(), saved);
-    if (part > 0 && part + bytes > limit) {
-      parts.emplace_back();
-      part = 0;
+/// A file of a checkpoint and what it holds.
+struct TensorFile {
+  std::string name;
+  std::vector<ModelTensor> tensors;
+};
+
+/// The model's tensors in files of about `limit` bytes at most.
+std::vector<TensorFile> modelFiles(const plan::fb::PlanT &plan, uint64_t limit) {
+  std::vector<TensorFile> files(1);
+  uint64_t bytes = 0;
+  for (const ModelTensor &tensor : modelTensors(plan)) {
+    uint64_t more = bytesOf(plan, tensor);
+    if (bytes > 0 && bytes + more > limit) {
+      files.emplace_back();
+      bytes = 0;
     }
-    parts.back().push_back(saved);
-    part += bytes;
-    total += bytes;
+    files.back().tensors.push_back(tensor);
+    bytes += more;
   }
-  if (parts.size() == 1) {
-    writeTensors(folder / kModelFile, executor, parts.front());
-    return {kModelFile};
-  }
-  std::vector<std::string> names{kIndexFile};
+  for (size_t i = 0; i < files.size(); ++i)
+    files[i].name = files.size() == 1
+                        ? kModelFile
+                        : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, files.size());
+  return files;
+}
+
+/// Says which file has which tensor, as Hugging Face does it.
+void writeIndex(const fs::path &path, const plan::fb::PlanT &plan,
+                const std::vector<TensorFile> &files) {
   json map = json::object();
-  for (size_t i = 0; i < parts.size(); ++i) {
-    names.push_back(fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, parts.size()));
-    writeTensors(folder / names.back(), executor, parts[i]);
-    for (const ModelTensor &saved : parts[i])
-      map[saved.name] = names.back();
-  }
-  if (executor.rank() == 0)
-    writeText(folder / kIndexFile,
-              json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
-  return names;
+  uint64_t total = 0;
+  for (const TensorFile &file : files)
+    for (const ModelTensor &tensor : file.tensors) {
+      map[tensor.name] = file.name;
+      total += bytesOf(plan, tensor);
+    }
+  writeText(path, json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
 }
 
 void syncFolder(const fs::path &folder) {
@@ -138,27 +131,20 @@ void dropStaleLinks(const fs::path &folder, const std::vector<std::string> &name
     fs::remove(path);
 }
 
-/// SHA-256 of each file of a folder, by name.
-json digests(const fs::path &folder) {
-  json all = json::object();
-  for (const fs::directory_entry &entry : fs::directory_iterator(folder))
-    all[entry.path().filename().string()] = sha256(MappedFile::open(entry.path()).bytes());
-  return all;
-}
-
 [[noreturn]] void failDamaged(const fs::path &file, const std::string &why) {
   throw Error(file.string() + " is damaged (" + why + "); resume from another checkpoint");
 }
 
 /// Throws Error where a file of a checkpoint is not what was saved: states of bits that flipped
 /// would train on in silence.
-void checkDigests(const fs::path &folder, const json &expected) {
+void checkDigests(const fs::path &folder, Executor &executor, const json &expected, int format) {
   if (!expected.is_object() || expected.contains(""))
     failDamaged(folder / kTrainingFile, "digests is no object of file names");
   for (const auto &[name, digest] : expected.items()) {
     fs::path path = folder / fs::path(name).filename();
     std::string saved = digest.get<std::string>();
-    if (sha256(MappedFile::open(path).bytes()) != saved)
+    if ((format == kFormat ? digestTogether(path, executor, kPieceBytes)
+                           : sha256(MappedFile::open(path).bytes())) != saved)
       failDamaged(path, "it differs from what was saved");
   }
 }
@@ -199,6 +185,11 @@ public:
   }
   fs::path path;
 };
+
+void waitForAll(Executor &executor) {
+  if (Communicator *ranks = executor.communicator())
+    ranks->host().scalars().barrier();
+}
 
 std::optional<uint64_t> stepOf(const fs::path &folder) {
   std::string name = folder.filename().string();
@@ -248,23 +239,49 @@ void prepareSaving(const fs::path &folder) {
       fs::exists(fs::symlink_status(link)) && !fs::is_symlink(fs::symlink_status(link)))
     failSaving(folder,
                link.string() + " is a file, not the link that --save makes there; move it away");
+  std::vector<fs::path> unfinished;
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder))
+    if (std::string name = entry.path().filename();
+        name.starts_with(".step-") && name.ends_with(kUnfinished))
+      unfinished.push_back(entry.path());
+  for (const fs::path &path : unfinished)
+    fs::remove_all(path, error);
 }
 
 void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingState &state,
                     uint64_t modelFileBytes) {
   const plan::fb::PlanT &plan = executor.plan();
+  const bool first = executor.rank() == 0;
   try {
-    std::string step = fmt::format("step-{}", state.step);
-    if (executor.rank() != 0) {
-      // What this rank holds goes to rank 0.
-      writeModel({}, executor, modelFileBytes);
-      writeTensors({}, executor, optimizerTensors(plan));
-      return;
+    const std::string step = fmt::format("step-{}", state.step);
+    const fs::path unfinished = folder / ("." + step + kUnfinished);
+    std::vector<TensorFile> files = modelFiles(plan, modelFileBytes);
+    std::vector<std::string> names; // of the model's files, the one to open first in front
+    if (files.size() > 1)
+      names.push_back(kIndexFile);
+    for (const TensorFile &file : files)
+      names.push_back(file.name);
+    std::vector<std::string> links = names;
+    files.push_back({kOptimizerFile, optimizerTensors(plan)});
+    names.push_back(kOptimizerFile);
+
+    std::optional<TemporaryFolder> temporary;
+    if (first) {
+      temporary.emplace(unfinished);
+      for (const TensorFile &file : files)
+        createTensorFile(unfinished / file.name, plan, file.tensors);
+      if (files.size() > 2)
+        writeIndex(unfinished / kIndexFile, plan, {files.begin(), files.end() - 1});
     }
-    TemporaryFolder temporary(folder / ("." + step + ".new"));
-    std::vector<std::string> names = writeModel(temporary.path, executor, modelFileBytes);
-    writeTensors(temporary.path / "optimizer-00001-of-00001.safetensors", executor,
-                 optimizerTensors(plan));
+    waitForAll(executor);
+    for (const TensorFile &file : files)
+      writeOwnParts(unfinished / file.name, executor, file.tensors);
+    waitForAll(executor);
+    json digests = json::object();
+    for (const std::string &name : names)
+      digests[name] = digestTogether(unfinished / name, executor, kPieceBytes);
+    if (!first)
+      return;
     json meta{{"format", kFormat},
               {"model", plan.model},
               {"optimizer", plan.training->optimizer},
@@ -273,16 +290,18 @@ void saveCheckpoint(const fs::path &folder, Executor &executor, const TrainingSt
               {"blocks", state.blocks},
               {"seed", state.seed},
               {"shuffle", state.shuffle},
-              {"digests", digests(temporary.path)},
-              {"optimizer_files", {"optimizer-00001-of-00001.safetensors"}}};
-    writeText(temporary.path / kTrainingFile, meta.dump(1) + "\n");
-    temporary.moveTo(folder / step);
-    for (const std::string &name : names)
+              {"digests", digests},
+              {"optimizer_files", {kOptimizerFile}}};
+    writeText(unfinished / kTrainingFile, meta.dump(1) + "\n");
+    temporary->moveTo(folder / step);
+    for (const std::string &name : links)
       turnLink(folder, name, step);
-    dropStaleLinks(folder, names);
+    dropStaleLinks(folder, links);
     syncFolder(folder);
   } catch (const fs::filesystem_error &error) {
     failSaving(folder, error.code().message() + " (" + error.path1().string() + ")");
+  } catch (const LostRank &) {
+    throw;
   } catch (const Error &error) {
     failSaving(folder, error.what());
   }
@@ -296,9 +315,10 @@ TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
   TrainingState state;
   std::vector<std::string> optimizerFiles;
   try {
-    if (meta.at("format").get<int>() != kFormat)
+    const int format = meta.at("format");
+    if (format < kOldestFormat || format > kFormat)
       throw Error(checkpoint.string() + " is of format " + meta.at("format").dump() +
-                  ", this version reads format " + std::to_string(kFormat) +
+                  fmt::format(", this version reads formats {} and {}", kOldestFormat, kFormat) +
                   "; resume it with the Regimen that wrote it, or start from its weights with "
                   "--weights");
     if (std::string optimizer = meta.at("optimizer"); optimizer != plan.training->optimizer)
@@ -308,7 +328,7 @@ TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
     state = {countAt(meta, "step", description), countAt(meta, "updates", description),
              countAt(meta, "blocks", description), meta.at("seed"), meta.at("shuffle")};
     optimizerFiles = meta.at("optimizer_files").get<std::vector<std::string>>();
-    checkDigests(checkpoint, meta.at("digests"));
+    checkDigests(checkpoint, executor, meta.at("digests"), format);
   } catch (const json::exception &error) {
     failDamaged(description, error.what());
   }
@@ -323,7 +343,23 @@ TrainingState loadCheckpoint(const fs::path &folder, Executor &executor) {
 }
 
 void dumpGradients(const fs::path &path, Executor &executor) {
-  writeTensors(path, executor, gradientTensors(executor.plan()));
+  const plan::fb::PlanT &plan = executor.plan();
+  std::vector<ModelTensor> tensors = gradientTensors(plan);
+  std::optional<safetensors::Writer> writer;
+  if (executor.rank() == 0) {
+    std::vector<safetensors::TensorInfo> infos;
+    for (const ModelTensor &tensor : tensors)
+      infos.push_back(
+          {tensor.name, toSafetensors(plan.tensors[tensor.tensor]->dtype), tensor.sizes});
+    writer.emplace(path, infos, std::map<std::string, std::string>{{"format", "pt"}});
+  }
+  for (const ModelTensor &tensor : tensors) {
+    std::vector<std::byte> values = copyWholeOut(executor, tensor);
+    if (writer)
+      writer->write(tensor.name, values);
+  }
+  if (writer)
+    writer->finish();
 }
 
 } // namespace regimen::runtime

@@ -5,10 +5,11 @@
 //   size limit,
 //                                          model-0000i-of-0000n.safetensors and
 //                                          model.safetensors.index.json
-//   optimizer-0000r-of-0000n.safetensors   optimizer states of rank r as "slot/FQN"
+//   optimizer-00001-of-00001.safetensors   optimizer states as "slot/FQN"
 //   training.json                          step, updates, blocks consumed, seed, the files' digests
-// A folder appears under this name only when it is complete. Then links beside it,
-// DIR/model.safetensors first, are turned to its model files.
+// The files hold whole tensors, and every rank writes what it holds of them, so the folder must be
+// one that all ranks share. It appears under this name only when it is complete. Then links beside
+// it, DIR/model.safetensors first, are turned to its model files.
 //
 //===----------------------------------------------------------------------===//
 #ifndef REGIMEN_RUNTIME_CHECKPOINT_CHECKPOINT_H
@@ -33,11 +34,12 @@ struct TrainingState {
 /// Model files larger than this are cut.
 inline constexpr uint64_t kModelFileBytes = uint64_t(5) << 30;
 
-/// Creates the folder and makes sure that a checkpoint can be put there. Throws Error.
+/// Creates the folder, makes sure that a checkpoint can be put there, and removes what a save left
+/// that was killed. One rank calls it. Throws Error.
 void prepareSaving(const std::filesystem::path &folder);
 
-/// Writes DIR/step-N. On failure, a full disk for example, throws Error and leaves everything that
-/// was there.
+/// Writes DIR/step-N. All ranks call it. On failure, a full disk for example, throws Error and
+/// leaves everything that was there.
 void saveCheckpoint(const std::filesystem::path &folder, Executor &executor,
                     const TrainingState &state, uint64_t modelFileBytes = kModelFileBytes);
 
@@ -45,7 +47,8 @@ void saveCheckpoint(const std::filesystem::path &folder, Executor &executor,
 /// not of this model and optimizer.
 TrainingState loadCheckpoint(const std::filesystem::path &folder, Executor &executor);
 
-/// Writes the gradients of all parameters that have one, by FQN.
+/// Writes the gradients of all parameters that have one, by FQN. All ranks call it; rank 0 writes,
+/// since it alone may see the path.
 void dumpGradients(const std::filesystem::path &path, Executor &executor);
 
 } // namespace regimen::runtime

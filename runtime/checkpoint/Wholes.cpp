@@ -19,7 +19,8 @@ std::vector<ModelTensor> modelTensors(const plan::fb::PlanT &plan) {
     tensors.push_back({parameter->name, parameter->tensor, sizesOf(plan, *parameter)});
   for (const auto &buffer : plan.module_buffers)
     if (buffer->persistent)
-      tensors.push_back({buffer->name, buffer->tensor, plan.tensors[buffer->tensor]->sizes});
+      tensors.push_back({buffer->name, buffer->tensor, plan.tensors[buffer->tensor]->sizes,
+                         /*rankLocal=*/true});
   return tensors;
 }
 

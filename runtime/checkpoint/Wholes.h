@@ -16,6 +16,8 @@ struct ModelTensor {
   std::string name;
   uint32_t tensor;
   std::vector<int64_t> sizes;
+  /// Every rank has values of its own, and rank 0's are saved.
+  bool rankLocal = false;
 };
 
 /// Parameters and persistent module buffers; states, as `slot/parameter`; gradients.

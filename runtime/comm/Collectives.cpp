@@ -231,6 +231,27 @@ void Collectives::allGatherBytes(std::span<const std::byte> own, std::span<std::
   gatherDirectly(all.data(), parts, TrafficKind::Scalars);
 }
 
+void Collectives::collectBytes(std::span<const std::byte> own,
+                               const std::function<void(std::span<const std::byte>)> &take) {
+  const uint64_t size = own.size();
+  std::vector<uint64_t> sizes(static_cast<size_t>(this->size()));
+  allGatherBytes(std::as_bytes(std::span(&size, 1)), std::as_writable_bytes(std::span(sizes)));
+  if (rank() != 0) {
+    Batch batch(*this, TrafficKind::Scalars);
+    batch.send(0, own.data(), own.size());
+    batch.waitForAll();
+    return;
+  }
+  take(own);
+  for (int source = 1; source < this->size(); ++source) {
+    std::vector<std::byte> bytes(sizes[static_cast<size_t>(source)]);
+    Batch batch(*this, TrafficKind::Scalars);
+    batch.receive(source, bytes.data(), bytes.size());
+    batch.waitForAll();
+    take(bytes);
+  }
+}
+
 void Collectives::broadcast(std::byte *data, size_t bytes, int root) {
   // A binomial tree: at distance d, the first d ranks after the root send to the d after them.
   int place = (rank() - root + size()) % size();

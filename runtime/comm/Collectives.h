@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 namespace regimen::runtime {
@@ -54,6 +55,9 @@ public:
                  std::span<std::byte> scratch);
   /// Everyone's few bytes, rank after rank: metrics, parts of a norm.
   void allGatherBytes(std::span<const std::byte> own, std::span<std::byte> all);
+  /// Hands everyone's bytes, any number of them, to `take` on rank 0, rank after rank.
+  void collectBytes(std::span<const std::byte> own,
+                    const std::function<void(std::span<const std::byte>)> &take);
   void broadcast(std::byte *data, size_t bytes, int root);
   /// Returns when all ranks have entered it.
   void barrier();

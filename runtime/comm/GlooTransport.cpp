@@ -103,7 +103,7 @@ private:
   void enter(c10d::Work *work) {
     std::lock_guard lock(mutex);
     if (!aborted.empty())
-      throw Error(aborted);
+      throw LostRank(aborted);
     waiting.insert(work);
   }
   void leave(c10d::Work *work) {
@@ -112,21 +112,21 @@ private:
   }
   [[noreturn]] void throwAborted() {
     std::lock_guard lock(mutex);
-    throw Error(aborted);
+    throw LostRank(aborted);
   }
 
   Error connectionError(const char *why) const {
     return Error(fmt::format("{}cannot connect to the other ranks: {}", world.prefix(), why));
   }
-  Error lost(int peer, const std::string &why) {
+  LostRank lost(int peer, const std::string &why) {
     std::string known = explain ? explain(peer) : "";
     std::lock_guard lock(mutex);
     if (!aborted.empty())
-      return Error(aborted);
+      return LostRank(aborted);
     if (!known.empty())
-      return Error(known);
-    return Error(fmt::format("{}lost the connection to rank {}: {}", world.prefix(), peer,
-                             why.substr(0, why.find('\n'))));
+      return LostRank(known);
+    return LostRank(fmt::format("{}lost the connection to rank {}: {}", world.prefix(), peer,
+                                why.substr(0, why.find('\n'))));
   }
 
   const World world;

@@ -2,6 +2,7 @@
 #include "runtime/comm/HostChannel.h"
 
 #include "formats/Error.h"
+#include "runtime/comm/RankReports.h"
 
 #include <fmt/format.h>
 
@@ -10,14 +11,6 @@
 
 namespace regimen::runtime {
 namespace {
-
-/// "rank 3", "ranks 0, 2 and 5".
-std::string listRanks(const std::vector<size_t> &ranks) {
-  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
-  for (size_t i = 0; i < ranks.size(); ++i)
-    text += fmt::format("{}{}", i == 0 ? "" : i + 1 == ranks.size() ? " and " : ", ", ranks[i]);
-  return text;
-}
 
 std::string describe(const std::vector<Entry> &entries, const HostChannel::Naming &name) {
   std::string text;

@@ -2,15 +2,19 @@
 #include "runtime/comm/Launch.h"
 
 #include "formats/Error.h"
+#include "runtime/comm/RankReports.h"
+#include "runtime/comm/Transport.h"
 
 #include <fmt/format.h>
 
 #include <arpa/inet.h>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -96,12 +100,15 @@ int listenLocally(uint16_t *port) {
   return fd;
 }
 
-[[noreturn]] void runRank(const World &world, const std::function<int(const World &)> &body) {
+[[noreturn]] void runRank(const World &world, const std::function<int(const World &)> &body,
+                          int report) {
   int code = 1;
   try {
     code = body(world);
+  } catch (const LostRank &error) {
+    RankReports::send(report, RankReports::Kind::Lost, error.what());
   } catch (const std::exception &error) {
-    fmt::print(stderr, "{}{}\n", world.prefix(), error.what());
+    RankReports::send(report, RankReports::Kind::Failed, error.what());
   }
   std::fflush(nullptr);
   _exit(code);
@@ -112,7 +119,11 @@ class Ranks {
 public:
   explicit Ranks(const LaunchOptions &options) : options(options) {}
 
-  void add(pid_t pid) { pids.push_back(pid); }
+  /// `report` is the end of a pipe that the rank sends its report to.
+  void add(pid_t pid, int report) {
+    pids.push_back(pid);
+    reports.add(report);
+  }
   void signalAll(int signal) {
     for (pid_t pid : pids)
       if (pid > 0)
@@ -133,6 +144,8 @@ public:
         deadline = Clock::now() + options.grace;
       }
     }
+    for (const std::string &message : reports.messages())
+      options.say(message);
     return firstFailure;
   }
 
@@ -152,8 +165,9 @@ private:
       int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       // Those that the launch itself ended need no explanation.
       if (WIFSIGNALED(status) && !told)
-        fmt::print(stderr, "rank {}: ended by signal {} ({})\n", rank, WTERMSIG(status),
-                   strsignal(WTERMSIG(status)));
+        reports.addEndedBy(rank, WTERMSIG(status));
+      else
+        reports.receive(rank);
       if (code == 0 || deadline)
         continue;
       firstFailure = code;
@@ -163,12 +177,17 @@ private:
 
   const LaunchOptions &options;
   std::vector<pid_t> pids;
+  RankReports reports;
   int firstFailure = 0;
   std::optional<Clock::time_point> deadline;
   bool told = false;
 };
 
 } // namespace
+
+void LaunchOptions::printMessage(const std::string &message) {
+  fmt::print(stderr, "{}\n", message);
+}
 
 std::string World::prefix() const { return size > 1 ? fmt::format("rank {}: ", rank) : ""; }
 
@@ -227,9 +246,12 @@ int launchLocally(int count, const std::function<int(const World &)> &body,
   Ranks ranks(options);
   const pid_t parent = getpid();
   for (int rank = 0; rank < count; ++rank) {
-    pid_t pid = fork();
+    std::array<int, 2> report{-1, -1};
+    pid_t pid = pipe2(report.data(), O_CLOEXEC) == 0 ? fork() : -1;
     if (pid < 0) {
       int error = errno;
+      for (int end : report)
+        close(end);
       ranks.signalAll(SIGKILL);
       ranks.waitForAll(signals);
       close(world.listenSocket);
@@ -244,9 +266,11 @@ int launchLocally(int count, const std::function<int(const World &)> &body,
       world.rank = world.localRank = rank;
       if (rank > 0)
         close(std::exchange(world.listenSocket, -1));
-      runRank(world, body);
+      close(report[0]);
+      runRank(world, body, report[1]);
     }
-    ranks.add(pid);
+    close(report[1]);
+    ranks.add(pid, report[0]);
   }
   close(world.listenSocket);
   return ranks.waitForAll(signals);

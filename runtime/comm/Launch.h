@@ -41,12 +41,19 @@ struct LaunchOptions {
   /// How long the other ranks may go on after one failed, before they are told to end; and then,
   /// before they are killed.
   std::chrono::milliseconds grace = std::chrono::seconds(3);
+  /// Shows what became of ranks, a message a call.
+  std::function<void(const std::string &message)> say = &printMessage;
+
+  /// On standard error.
+  static void printMessage(const std::string &message);
 };
 
 /// Runs `body` in `count` processes forked from this one, which must have one thread only; a body's
-/// result is its process's exit code, an exception that leaves it is printed and counts as 1.
-/// Passes SIGINT and SIGTERM on. Returns the exit code of the rank that failed first (128 + signal
-/// for one that was killed), or 0. Throws Error when ranks cannot be started.
+/// result is its process's exit code, an exception that leaves it counts as 1 and is told when all
+/// have ended: once, with the ranks that it happened to, and that a rank was lost only where
+/// nothing else explains the end. Passes SIGINT and SIGTERM on. Returns the exit code of the rank
+/// that failed first (128 + signal for one that was killed), or 0. Throws Error when ranks cannot
+/// be started.
 int launchLocally(int count, const std::function<int(const World &)> &body,
                   const LaunchOptions &options = {});
 

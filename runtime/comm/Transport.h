@@ -2,19 +2,28 @@
 #ifndef REGIMEN_RUNTIME_COMM_TRANSPORT_H
 #define REGIMEN_RUNTIME_COMM_TRANSPORT_H
 
+#include "formats/Error.h"
+
 #include <cstddef>
 #include <memory>
 #include <string>
 
 namespace regimen::runtime {
 
+/// Another rank has failed or is out of reach, which ends this one, too. Where the other tells what
+/// happened, this is no news.
+class LostRank : public Error {
+public:
+  using Error::Error;
+};
+
 /// A transfer under way. Its memory belongs to the transfer until wait returns or throws and the
 /// object is destroyed.
 class Transfer {
 public:
   virtual ~Transfer() = default;
-  /// Returns when the bytes have left (send) or arrived (receive). Throws regimen::Error that names
-  /// the peer when it is lost, or what abort was told. Called once.
+  /// Returns when the bytes have left (send) or arrived (receive). Throws LostRank that names the
+  /// peer when it is lost, or says what abort was told. Called once.
   virtual void wait() = 0;
 };
 
@@ -33,8 +42,8 @@ public:
   /// order, as NCCL's on a stream, starts them at the end of the group.
   virtual void beginGroup() {}
   virtual void endGroup() {}
-  /// Makes every wait, now and later, throw an Error with this message. From any thread; the first
-  /// message stays.
+  /// Makes every wait, now and later, throw a LostRank with this message. From any thread; the
+  /// first message stays.
   virtual void abort(const std::string &message) = 0;
 };
 

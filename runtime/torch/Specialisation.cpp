@@ -7,6 +7,7 @@
 #include "formats/plan/Accesses.h"
 
 #include <ATen/EmptyTensor.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <set>
@@ -103,9 +104,25 @@ void CallerProgram::run(std::byte *frame, const std::vector<at::Tensor> &given,
 // Specialisation
 //===----------------------------------------------------------------------===//
 
+/// What the compiler decided where the configuration left it to the compiler: a backward that is
+/// compiled later has to fit the forward that there is.
+static std::string decided(const std::string &config, const plan::fb::PlanT &plan) {
+  nlohmann::json asked = nlohmann::json::parse(config, nullptr, /*allow_exceptions=*/false);
+  nlohmann::json done = nlohmann::json::parse(plan.config, nullptr, /*allow_exceptions=*/false);
+  nlohmann::json remat;
+  if (done.is_object() && done.contains("memory.remat"))
+    remat = done["memory.remat"];
+  else if (done.is_object() && done.contains("memory") && done["memory"].is_object())
+    remat = done["memory"].value("remat", nlohmann::json());
+  if (!asked.is_object() || !remat.is_number())
+    return config;
+  asked["memory.remat"] = remat;
+  return asked.dump();
+}
+
 Specialisation::Specialisation(std::unique_ptr<LoadedPlan> taken, std::filesystem::path archive,
-                               std::string config, ModelStates &states, KernelTable &kernels)
-    : base(std::move(taken)), archive(std::move(archive)), config(std::move(config)) {
+                               const std::string &config, ModelStates &states, KernelTable &kernels)
+    : base(std::move(taken)), archive(std::move(archive)), config(decided(config, base->plan)) {
   const plan::fb::PlanT &plan = base->plan;
   std::vector<bool> wanted(plan.programs.size());
   for (size_t i = 0; i < plan.programs.size(); ++i) {

@@ -84,7 +84,7 @@ class Specialisation {
 public:
   /// Takes the plan over; its executor is made here. `kernels` serves all plans of the model.
   Specialisation(std::unique_ptr<LoadedPlan> base, std::filesystem::path archive,
-                 std::string config, ModelStates &states, KernelTable &kernels);
+                 const std::string &config, ModelStates &states, KernelTable &kernels);
 
   const plan::fb::PlanT &plan() const { return base->plan; }
   const CallerProgram *forward() const { return forwardProgram.get(); }

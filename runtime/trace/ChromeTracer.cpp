@@ -5,7 +5,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <mutex>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace regimen::runtime {
@@ -16,8 +19,10 @@ constexpr unsigned kStepRow = 3;
 
 class Collector : public ChromeTracer {
 public:
-  Collector(const plan::fb::PlanT &plan, const std::filesystem::path &path)
-      : plan(plan), file(path) {
+  Collector(const plan::fb::PlanT &plan, const std::optional<std::filesystem::path> &path)
+      : plan(plan) {
+    if (path)
+      file.emplace(*path);
     spans.reserve(1 << 14);
   }
 
@@ -32,18 +37,22 @@ public:
     spans.push_back({-1, static_cast<uint32_t>(step), begin, end});
   }
 
-  void write() override {
-    put("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
-    const char *rows[] = {"compute", "comm", "copy", "steps"};
-    for (unsigned row = 0; row <= kStepRow; ++row)
-      put(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{"
-                      "\"name\":\"{}\"}}}},\n",
-                      row, rows[row]));
-    for (const Span &span : spans)
-      put(line(span));
-    put("{\"ph\":\"M\",\"pid\":0,\"name\":\"process_name\",\"args\":{\"name\":" +
-        nlohmann::json(plan.model).dump() + "}}\n]}\n");
-    file.commit();
+  void write(Communicator *ranks) override {
+    const std::string text = events(ranks ? ranks->rank() : 0, ranks ? ranks->size() : 1,
+                                    ranks ? earliest(*ranks) : begin());
+    std::string_view before = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n";
+    auto put = [&](std::span<const std::byte> part) {
+      file->write(std::as_bytes(std::span(std::exchange(before, ",\n"))));
+      file->write(part);
+    };
+    if (ranks)
+      ranks->host().scalars().collectBytes(std::as_bytes(std::span(text)), put);
+    else
+      put(std::as_bytes(std::span(text)));
+    if (!file)
+      return;
+    file->write(std::as_bytes(std::span(std::string_view("\n]}\n"))));
+    file->commit();
   }
 
 private:
@@ -53,10 +62,45 @@ private:
     Clock::time_point begin, end;
   };
 
-  std::string line(const Span &span) const {
-    auto micros = [&](Clock::time_point at) {
-      return std::chrono::duration<double, std::micro>(at - spans.front().begin).count();
-    };
+  /// Time on a clock that machines share, in nanoseconds.
+  int64_t sharedTime(Clock::time_point at) const {
+    return std::chrono::nanoseconds(at.time_since_epoch() + toShared).count();
+  }
+  /// When the first span begins.
+  int64_t begin() const {
+    int64_t first = INT64_MAX;
+    for (const Span &span : spans)
+      first = std::min(first, sharedTime(span.begin));
+    return first;
+  }
+  int64_t earliest(Communicator &ranks) const {
+    const int64_t own = begin();
+    std::vector<int64_t> all(static_cast<size_t>(ranks.size()));
+    ranks.host().scalars().allGatherBytes(std::as_bytes(std::span(&own, 1)),
+                                          std::as_writable_bytes(std::span(all)));
+    return *std::min_element(all.begin(), all.end());
+  }
+
+  /// This rank's events, with commas between them.
+  std::string events(int rank, int ranks, int64_t origin) const {
+    std::string name = ranks > 1 ? fmt::format("rank {} of {}", rank, plan.model) : plan.model;
+    std::string text = fmt::format(
+        "{{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{{\"name\":{}}}}}", rank,
+        nlohmann::json(name).dump());
+    const char *rows[] = {"compute", "comm", "copy", "steps"};
+    for (unsigned row = 0; row <= kStepRow; ++row)
+      text +=
+          fmt::format(",\n{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\",\"args\":{{"
+                      "\"name\":\"{}\"}}}}",
+                      rank, row, rows[row]);
+    for (const Span &span : spans)
+      text += ",\n" + event(span, rank, origin);
+    return text;
+  }
+
+  std::string event(const Span &span, int rank, int64_t origin) const {
+    double start = static_cast<double>(sharedTime(span.begin) - origin) / 1e3;
+    double duration = std::chrono::duration<double, std::micro>(span.end - span.begin).count();
     unsigned row = kStepRow;
     nlohmann::json args = nlohmann::json::object();
     std::string name = fmt::format("step {}", span.index);
@@ -83,25 +127,27 @@ private:
           args["source"] = fmt::format("{}:{}", location.file, location.line);
       }
     }
-    return fmt::format("{{\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"name\":{"
-                       "},\"args\":{}}},\n",
-                       row, micros(span.begin), micros(span.end) - micros(span.begin),
-                       nlohmann::json(name).dump(),
-                       args.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return fmt::format(
+        "{{\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"name\":{},"
+        "\"args\":{}}}",
+        rank, row, start, duration, nlohmann::json(name).dump(),
+        args.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
-  void put(const std::string &text) { file.write(std::as_bytes(std::span(text))); }
-
   const plan::fb::PlanT &plan;
-  AtomicFile file;
+  /// Rank 0's.
+  std::optional<AtomicFile> file;
+  const std::chrono::nanoseconds toShared =
+      std::chrono::system_clock::now().time_since_epoch() - Clock::now().time_since_epoch();
   std::mutex mutex;
   std::vector<Span> spans;
 };
 
 } // namespace
 
-std::unique_ptr<ChromeTracer> ChromeTracer::create(const plan::fb::PlanT &plan,
-                                                   const std::filesystem::path &path) {
+std::unique_ptr<ChromeTracer>
+ChromeTracer::create(const plan::fb::PlanT &plan,
+                     const std::optional<std::filesystem::path> &path) {
   return std::make_unique<Collector>(plan, path);
 }
 

@@ -3,11 +3,13 @@
 #define REGIMEN_RUNTIME_TRACE_TRACER_H
 
 #include "formats/plan/Plan.h"
+#include "runtime/comm/Communicator.h"
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 namespace regimen::runtime {
 
@@ -24,15 +26,16 @@ public:
 };
 
 /// Collects spans in memory and writes them as Chrome's trace format (chrome://tracing, Perfetto):
-/// one row a lane, with the operator, layer and source line of each instruction.
+/// a process a rank, a row a lane, with the operator, layer and source line of each instruction.
 class ChromeTracer : public Tracer {
 public:
   /// `plan` outlives the tracer. Creates the file at once, so that a bad path is known before the
-  /// run.
+  /// run; rank 0 has one for all ranks.
   static std::unique_ptr<ChromeTracer> create(const plan::fb::PlanT &plan,
-                                              const std::filesystem::path &path);
-  /// Writes what was collected; throws Error when the disk refuses.
-  virtual void write() = 0;
+                                              const std::optional<std::filesystem::path> &path);
+  /// Writes what all ranks collected; null: there is one. All ranks call it. Throws Error when the
+  /// disk refuses. Ranks of several machines are put on one time axis by the machines' clocks.
+  virtual void write(Communicator *ranks) = 0;
 };
 
 } // namespace regimen::runtime

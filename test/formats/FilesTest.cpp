@@ -2,6 +2,7 @@
 #include "formats/Digest.h"
 #include "formats/Error.h"
 #include "formats/MappedFile.h"
+#include "formats/SharedFile.h"
 #include "test/formats/Samples.h"
 
 #include <gtest/gtest.h>
@@ -53,6 +54,25 @@ TEST(AtomicFile, FailsWhereItCannotWrite) {
   std::filesystem::create_directory(folder / "taken");
   EXPECT_THROW(AtomicFile(folder / "taken"), Error);
   EXPECT_THROW(AtomicFile(folder / "taken/"), Error);
+}
+
+TEST(SharedFile, IsWrittenFromSeveralSides) {
+  TemporaryFolder folder;
+  SharedFile::create(folder / "f", 7, toBytes("ab"));
+  SharedFile one(folder / "f"), other(folder / "f");
+  one.writeAt(5, toBytes("fg"));
+  other.writeAt(2, toBytes("cde"));
+  one.sync();
+  other.sync();
+  EXPECT_EQ(toText(readFile(folder / "f")), "abcdefg");
+}
+
+TEST(SharedFile, FailsWhereItCannotWrite) {
+  TemporaryFolder folder;
+  EXPECT_THROW(SharedFile(folder / "absent"), Error);
+  SharedFile::create(folder / "f", 1, {});
+  EXPECT_THROW(SharedFile::create(folder / "f", 1, {}), Error);
+  EXPECT_THROW(SharedFile::create(folder / "g", uint64_t(INT64_MAX) + 1, {}), Error);
 }
 
 TEST(AtomicFile, ReplacesNoPipesAndDevices) {

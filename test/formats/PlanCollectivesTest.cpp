@@ -252,6 +252,7 @@ TEST(PlanCollectives, SegmentsOfAllRanksMakeTheWhole) {
 TEST(PlanCollectives, TrafficIsCountedByStep) {
   Sample sample;
   CommReport report = communication(sample.plan);
+  EXPECT_EQ(report.depth, 1u);
   EXPECT_EQ(report.allGather, kShard * 4);
   EXPECT_EQ(report.reduceScatter, kShard * 4);
   EXPECT_EQ(report.collectives, 2u);
@@ -271,3 +272,23 @@ TEST(PlanCollectives, TrafficIsCountedByStep) {
   EXPECT_EQ(closed(3), 6u);
 }
 } // namespace
+
+TEST(PlanCollectives, WindowsOfAKindCountAtOneTime) {
+  Sample sample;
+  // A second bucket is gathered, first when the window of the first is free again, then before.
+  auto window = std::make_unique<fb::BufferT>(*sample.plan.buffers[2]);
+  window->first = 6;
+  window->last = 7;
+  sample.plan.buffers.push_back(std::move(window));
+  sample.plan.tensors.push_back(std::make_unique<fb::TensorT>(*sample.plan.tensors[kWhole]));
+  sample.plan.tensors.back()->buffer = static_cast<uint32_t>(sample.plan.buffers.size() - 1);
+  auto again = std::make_unique<fb::InstructionT>(sample.at(2));
+  again->body.AsCollective()->whole = static_cast<uint32_t>(sample.plan.tensors.size() - 1);
+  sample.program().instructions.push_back(std::move(again));
+  EXPECT_EQ(windowDepth(sample.plan), 1u);
+  sample.plan.buffers.back()->first = 5;
+  EXPECT_EQ(windowDepth(sample.plan), 2u);
+  // What the plan keeps for good is no window.
+  sample.plan.buffers.back()->program = -1;
+  EXPECT_EQ(windowDepth(sample.plan), 1u);
+}

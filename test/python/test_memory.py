@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
 from collections.abc import Callable
@@ -128,3 +129,28 @@ def test_outputs_outlive_the_model() -> None:
     loss.backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in parameters)
     assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("settings", [{"memory.remat": "full"}, {"memory.remat": "auto", "memory.limit": True}])
+def test_recomputation_makes_frames_smaller_and_changes_no_bit(settings: dict[str, object]) -> None:
+    torch.manual_seed(1)
+    module = torch.nn.Sequential(*(torch.nn.Sequential(torch.nn.Linear(32, 32), torch.nn.GELU(), torch.nn.GELU()) for _ in range(4)))
+    x = torch.randn(64, 32)
+    models = [regimen.compile(copy.deepcopy(module), x, config={"fuse.enable": False}, verbose=False)]
+    models[0](x).sum().backward()
+    report = models[0].memory_report()
+    if settings.get("memory.limit"):
+        settings = {**settings, "memory.limit": sum(report["arenas"].values()) + report["frame_bytes"] * 9 // 10}
+    models.append(regimen.compile(copy.deepcopy(module), x, config={"fuse.enable": False, **settings}, verbose=False))
+    # Twice, retained, and for the input too: variants that are compiled later read the same frame.
+    for model in models[1:]:
+        model(x).sum().backward()
+        assert model.memory_report()["frame_bytes"] < report["frame_bytes"]
+    inputs = [x.clone().requires_grad_() for _ in models]
+    for model, own in zip(models, inputs, strict=True):
+        out = model(own)
+        out.sum().backward(retain_graph=True)
+        out.square().sum().backward()
+    assert torch.equal(*(own.grad for own in inputs))  # type: ignore[arg-type]
+    for a, b in zip(*(model.parameters() for model in models), strict=True):
+        assert a.grad is not None and b.grad is not None and torch.equal(a.grad, b.grad)

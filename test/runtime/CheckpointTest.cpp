@@ -202,13 +202,21 @@ TEST_F(CheckpointTest, BadCheckpointsAreRefused) {
     changed[key] = value;
     return changed.dump();
   };
-  refuses(with("format", 1), "format 1");
+  refuses(with("format", 1), "format 1, this version reads formats 2 and 3");
+  refuses(with("format", 4), "format 4, this version reads formats 2 and 3");
   refuses(with("step", -1), "step is -1");
   refuses(with("blocks", 1.5), "blocks is 1.5");
   refuses(with("updates", UINT64_MAX), "updates is 18446744073709551615");
   refuses(with("digests", 3), "damaged");
   std::ofstream(description) << meta.dump();
   EXPECT_NO_THROW(loadCheckpoint(out, executor));
+}
+
+TEST_F(CheckpointTest, WhatAKilledSaveLeftIsRemoved) {
+  fs::create_directories(out / ".step-7.new" / "below");
+  fs::create_directories(out / ".mine");
+  prepareSaving(out);
+  EXPECT_EQ(namesIn(out), std::vector<std::string>{".mine"});
 }
 
 TEST_F(CheckpointTest, AFlippedBitOfAStateIsNoticed) {

@@ -99,7 +99,7 @@ TEST(ChromeTracer, WritesNamesAndSourceLines) {
   tracer->instruction(0, 0, now, now + std::chrono::microseconds(5));
   tracer->instruction(0, 4, now, now + std::chrono::microseconds(7));
   tracer->step(1, now, now + std::chrono::milliseconds(1));
-  tracer->write();
+  tracer->write(/*ranks=*/nullptr);
   std::ifstream stream(path);
   nlohmann::json trace = nlohmann::json::parse(stream);
   std::vector<std::string> names;

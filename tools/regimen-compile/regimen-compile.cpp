@@ -1,10 +1,13 @@
 //===- regimen-compile.cpp - An exported graph to a training plan ---------===//
+#include "FitMemory.h"
 #include "formats/AtomicFile.h"
 #include "formats/Error.h"
 #include "formats/plan/Plan.h"
 #include "formats/pt2/ExportedProgram.h"
 #include "passes/CompileConfig.h"
 #include "passes/Pipelines.h"
+#include "passes/autodiff/Passes.h"
+#include "passes/budget/Recomputation.h"
 #include "passes/emit/EmitPlan.h"
 #include "passes/import/EvaluationExport.h"
 #include "passes/import/ImportPt2.h"
@@ -119,6 +122,18 @@ bool importEvaluation(const Options &options, passes::ImportOptions importOption
   return true;
 }
 
+void printModule(mlir::ModuleOp module) {
+  mlir::OpPrintingFlags flags;
+  flags.elideLargeElementsAttrs(16);
+  module->print(llvm::outs(), flags);
+  llvm::outs() << "\n";
+  llvm::outs().flush();
+  if (std::error_code error = llvm::outs().error()) {
+    llvm::outs().clear_error();
+    throw Error("cannot write to standard output: " + error.message());
+  }
+}
+
 /// Runs the compiler; returns false after a diagnostic.
 bool compile(const Options &options) {
   auto start = std::chrono::steady_clock::now();
@@ -162,35 +177,63 @@ bool compile(const Options &options) {
   if (!module || !importEvaluation(options, importOptions, *module))
     return false;
 
-  mlir::PassManager passManager(&context);
   mlir::DefaultTimingManager timing;
   timing.setEnabled(options.timing);
   mlir::TimingScope scope = timing.getRootScope();
-  if (options.timing)
-    passManager.enableTiming(scope);
-  for (Stage stage :
-       {Stage::Import, Stage::Autodiff, Stage::Shard, Stage::Schedule, Stage::Allocate})
-    if (stage <= last)
-      buildStage(passManager, stage, config);
-  if (failed(passManager.run(*module)))
-    return false;
+  auto run = [&](mlir::ModuleOp target, auto build) {
+    mlir::PassManager passManager(&context);
+    if (options.timing)
+      passManager.enableTiming(scope);
+    build(passManager);
+    return succeeded(passManager.run(target));
+  };
+  auto stages = [&](const CompileConfig &chosen, Stage first, Stage end) {
+    return [&chosen, first, end](mlir::PassManager &passManager) {
+      for (Stage stage :
+           {Stage::Import, Stage::Autodiff, Stage::Shard, Stage::Schedule, Stage::Allocate})
+        if (stage >= first && stage <= end)
+          buildStage(passManager, stage, chosen);
+    };
+  };
   if (last != Stage::Emit) {
-    mlir::OpPrintingFlags flags;
-    flags.elideLargeElementsAttrs(16);
-    module->print(llvm::outs(), flags);
-    llvm::outs() << "\n";
-    llvm::outs().flush();
-    if (std::error_code error = llvm::outs().error()) {
-      llvm::outs().clear_error();
-      throw Error("cannot write to standard output: " + error.message());
-    }
+    if (!run(*module, stages(config, Stage::Import, last)))
+      return false;
+    printModule(*module);
     return !diagnostics.sawError();
   }
+  if (!run(*module, stages(config, Stage::Import, Stage::Import)))
+    return false;
 
   passes::EmitOptions emitOptions;
   emitOptions.modelPath = options.model;
   emitOptions.planPath = options.output;
-  plan::fb::PlanT plan = passes::emitPlan(*module, config, archive, program, emitOptions);
+  auto compilePlan = [&](const CompileConfig &chosen,
+                         bool trial) -> std::optional<plan::fb::PlanT> {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
+    std::optional<mlir::ScopedDiagnosticHandler> silence;
+    if (trial)
+      silence.emplace(&context, [](mlir::Diagnostic &) { return mlir::success(); });
+    if (!run(*copy, stages(chosen, Stage::Autodiff, Stage::Allocate)))
+      return std::nullopt;
+    return passes::emitPlan(*copy, chosen, archive, program, emitOptions);
+  };
+  auto countSteps = [&](const CompileConfig &chosen) {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
+    size_t most = 0;
+    if (run(*copy,
+            [&](mlir::PassManager &passManager) { passes::buildMicroSteps(passManager, chosen); }))
+      for (auto micro : copy->getOps<train::ProgramOp>())
+        if (mlir::Operation *boundary = passes::Recomputation::boundaryOf(micro))
+          most = std::max(most, passes::Recomputation(micro, boundary).steps().size());
+    return most;
+  };
+  if (config.memory.limitIsMachines)
+    config.memory.limit = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                          static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  std::optional<plan::fb::PlanT> fitted = tools::MemoryFitter(compilePlan, countSteps).fit(config);
+  if (!fitted)
+    return false;
+  const plan::fb::PlanT &plan = *fitted;
   plan::write(plan, options.output);
 
   plan::MemoryReport memory = plan::memory(plan);

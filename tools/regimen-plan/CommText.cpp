@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
 using namespace regimen;
@@ -16,6 +17,7 @@ nlohmann::json regimen::plan::commJson(const fb::PlanT &plan) {
             {"reduce_scatter", report.reduceScatter},
             {"all_reduce", report.allReduce}}},
           {"collectives", report.collectives},
+          {"depth", report.depth},
           {"total", report.total()},
           {"closed_form", report.closedForm}};
 }
@@ -46,6 +48,13 @@ std::string regimen::plan::commText(const fb::PlanT &plan) {
         std::pair("all_reduce", report.allReduce), std::pair("total", report.total()),
         std::pair("closed form", report.closedForm)})
     text += line("  %-16s %14llu bytes\n", what, static_cast<unsigned long long>(bytes));
-  return text + line("  %-16s %14llu\n", "collectives",
-                     static_cast<unsigned long long>(report.collectives));
+  text +=
+      line("  %-16s %14llu\n", "collectives", static_cast<unsigned long long>(report.collectives));
+  uint64_t largest = 0;
+  for (const auto &bucket : plan.buckets)
+    largest = std::max(largest, bucket->elements * elementBytes(bucket->dtype));
+  return text +
+         line("\nwindows: at most %llu of a kind at once, of the largest bucket's %llu bytes\n",
+              static_cast<unsigned long long>(report.depth),
+              static_cast<unsigned long long>(largest));
 }

@@ -11,7 +11,7 @@
 namespace regimen::plan {
 
 /// {"ranks", "per_rank": {"all_gather", "reduce_scatter", "all_reduce"}, "total", "closed_form"}:
-/// bytes that a rank sends in a step.
+/// bytes that a rank sends in a step; "collectives" in a step; "depth" of windows.
 nlohmann::json commJson(const fb::PlanT &plan);
 
 /// The same as a table, with a line for every bucket.

@@ -153,7 +153,8 @@ void declare(CLI::App &app, Options &o) {
       ->excludes("--weights");
   app.add_option("--dump-grads", o.dumpGrads,
                  "write the gradients of the run's first step here (safetensors)");
-  app.add_option("--trace", o.trace, "write a timeline for chrome://tracing or Perfetto here");
+  app.add_option("--trace", o.trace,
+                 "write a timeline of all ranks for chrome://tracing or Perfetto here");
   app.add_option("--memory-report", o.memoryReport,
                  "write predicted and measured memory here (JSON)");
 }
@@ -244,14 +245,13 @@ std::unique_ptr<DataSource> openEvaluationData(const Options &o, const plan::fb:
 /// Trains as one of the ranks. Rank 0 shows and writes what there is once.
 int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   const bool first = world.rank == 0;
-  if (first)
-    checkOutputs(o);
   std::optional<MetricsWriter> metrics;
   if (o.metrics && first)
     metrics.emplace(*o.metrics);
   std::unique_ptr<ChromeTracer> tracer;
-  if (o.trace && first)
-    tracer = ChromeTracer::create(plan, *o.trace);
+  if (o.trace)
+    tracer = ChromeTracer::create(plan, first ? std::optional<std::filesystem::path>(*o.trace)
+                                              : std::nullopt);
 
   std::unique_ptr<Device> device =
       createCpuDevice(o.threads.value_or(std::max(1u, plan.target->threads)));
@@ -330,7 +330,7 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   if (progress)
     progress->finish();
   if (tracer)
-    tracer->write();
+    tracer->write(ranks.get());
   if (o.memoryReport)
     if (std::string report = memoryReport(executor); first)
       writeReport(*o.memoryReport, report);
@@ -348,20 +348,27 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   return 0;
 }
 
-/// Runs one rank; a failure is one message and an exit code.
+/// Runs one rank; what others throw becomes a message for the user.
 int runRank(const Options &options, const plan::fb::PlanT &plan, const World &world) {
-  std::string place = "regimen-run";
-  if (world.size > 1)
-    place += fmt::format(": rank {}", world.rank);
   try {
     return run(options, plan, world);
   } catch (const c10::Error &error) {
-    tools::printError((place + ": PyTorch failed").c_str(), error.what_without_backtrace());
+    throw Error(std::string("PyTorch failed: ") + error.what_without_backtrace());
   } catch (const std::bad_alloc &) {
-    tools::printError(place.c_str(),
-                      "out of memory; regimen-plan memory shows what the plan needs");
+    throw Error("out of memory; regimen-plan memory shows what the plan needs");
+  }
+}
+
+/// A launcher's rank speaks for itself.
+int runLaunchersRank(const Options &options, const plan::fb::PlanT &plan, const World &world) {
+  try {
+    if (world.rank == 0)
+      checkOutputs(options);
+    return runRank(options, plan, world);
   } catch (const std::exception &error) {
-    tools::printError(place.c_str(), error.what());
+    std::string message = error.what(), place = world.prefix();
+    tools::printError("regimen-run",
+                      (message.starts_with(place) ? message : place + message).c_str());
   }
   return kFailure;
 }
@@ -375,10 +382,18 @@ int launch(const Options &options) {
                 "one of the two out");
   const plan::fb::PlanT plan = plan::read(options.plan);
   refuseWhatIsMissing(options, plan, world ? world->size : static_cast<int>(options.nproc));
-  if (world || options.nproc == 1)
-    return runRank(options, plan, world.value_or(World()));
-  return launchLocally(static_cast<int>(options.nproc),
-                       [&](const World &local) { return runRank(options, plan, local); });
+  if (world)
+    return runLaunchersRank(options, plan, *world);
+  checkOutputs(options);
+  if (options.nproc == 1)
+    return runRank(options, plan, World());
+  LaunchOptions launch;
+  launch.say = [](const std::string &message) {
+    tools::printError("regimen-run", message.c_str());
+  };
+  return launchLocally(
+      static_cast<int>(options.nproc),
+      [&](const World &local) { return runRank(options, plan, local); }, launch);
 }
 
 int parseAndRun(int argc, char **argv) {

@@ -1,7 +1,7 @@
 // RUN: regimen-opt %s -split-input-file -pass-pipeline='builtin.module(train.program(regimen-schedule-collectives),regimen-verify-shard)' | FileCheck %s
 // RUN: regimen-opt %s -split-input-file -pass-pipeline='builtin.module(train.program(regimen-schedule-collectives{most-bytes=0}))' | FileCheck %s --check-prefix=NONE
 
-// The second gather starts before the product that hides it; the reduction is waited for behind the one that hides it.
+// The second gather starts when the first is done, before the product that hides it; the reduction is waited for at the end.
 // CHECK-LABEL: train.program @micro_step_first
 // NONE-LABEL: train.program @micro_step_first
 module {
@@ -15,8 +15,8 @@ module {
   ^bb0(%x: tensor<256x256xf32>):
     // CHECK: %[[A:.*]] = dist.start all_gather @a
     // CHECK-NEXT: dist.wait %[[A]]
-    // CHECK-NEXT: train.read @v
     // CHECK-NEXT: %[[B:.*]] = dist.start all_gather @b
+    // CHECK-NEXT: train.read @v
     // CHECK-NEXT: aten.mm
     // CHECK-NEXT: dist.release @a
     // CHECK-NEXT: dist.wait %[[B]]
@@ -36,8 +36,8 @@ module {
     train.write %z, @"v:grad" : tensor<256x256xf32>
     // CHECK: %[[R:.*]] = dist.start reduce_scatter @a
     // CHECK-NEXT: aten.mm
-    // CHECK-NEXT: dist.wait %[[R]]
     // CHECK-NEXT: train.seed
+    // CHECK-NEXT: dist.wait %[[R]]
     %r = dist.start reduce_scatter @a
     dist.wait %r
     %u = aten.mm(%z, %z) : (tensor<256x256xf32>, tensor<256x256xf32>) -> tensor<256x256xf32>

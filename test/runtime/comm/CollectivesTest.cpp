@@ -214,6 +214,27 @@ TEST(Collectives, BroadcastFromAnyRank) {
     });
 }
 
+TEST(Collectives, CollectWhatRanksHaveToSay) {
+  for (int ranks = 1; ranks <= 4; ++ranks)
+    onRanks(ranks, [&](Transport &transport) {
+      Collectives collectives(transport);
+      // The second rank has nothing to say.
+      std::string own(static_cast<size_t>(transport.rank() == 1 ? 0 : 1000 + transport.rank()),
+                      static_cast<char>('a' + transport.rank()));
+      std::string text;
+      collectives.collectBytes(std::as_bytes(std::span(own)), [&](std::span<const std::byte> part) {
+        text.append(reinterpret_cast<const char *>(part.data()), part.size());
+        text += ';';
+      });
+      std::string want;
+      for (int rank = 0; rank < ranks && transport.rank() == 0; ++rank)
+        want += std::string(static_cast<size_t>(rank == 1 ? 0 : 1000 + rank),
+                            static_cast<char>('a' + rank)) +
+                ';';
+      EXPECT_EQ(text, want);
+    });
+}
+
 TEST(Collectives, BarrierWaitsForAll) {
   std::atomic<int> entered = 0;
   onRanks(5, [&](Transport &transport) {

@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <string>
 #include <sys/wait.h>
+#include <tuple>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -112,6 +113,25 @@ TEST(Launch, NamesTheRankThatThrows) {
   Scenario scenario("throws");
   EXPECT_EQ(scenario.wait(), 1);
   EXPECT_EQ(scenario.text, "rank 1: no data\n");
+}
+
+TEST(Launch, SaysTheSameOnce) {
+  Scenario scenario("throw-together");
+  EXPECT_EQ(scenario.wait(), 1);
+  EXPECT_EQ(scenario.text, "ranks 0 and 1: no data\nrank 2: no luck\n");
+}
+
+TEST(Launch, SaysWhatAFailureLeadToOnlyWhereNothingExplainsIt) {
+  for (auto [name, code, text] :
+       {std::tuple("told-failure", 1, "rank 1: out of luck\n"),
+        std::tuple("told-death", 128 + SIGKILL, "rank 1: ended by signal 9 (Killed)\n"),
+        std::tuple("told-hang", 1,
+                   "ranks 0 and 2: rank 1 hangs or is out of reach: it gave no sign of life for "
+                   "1.5 seconds; see its own messages\n")}) {
+    Scenario scenario(name);
+    EXPECT_EQ(scenario.wait(), code) << name;
+    EXPECT_EQ(scenario.text, text) << name;
+  }
 }
 
 TEST(Launch, EndsTheOthers) {

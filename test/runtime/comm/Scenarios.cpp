@@ -66,18 +66,22 @@ struct SharedTime {
       mmap(nullptr, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 };
 
+/// What the others do when they are told that a rank is lost.
+enum class Others { Print, Throw };
+
 /// All ranks gather; after a while `culprit` does `act`.
-int lose(int ranks, int culprit, CommunicatorOptions options, const std::function<void()> &act) {
+int lose(int ranks, int culprit, CommunicatorOptions options, const std::function<void()> &act,
+         Others others = Others::Print) {
   SharedTime since;
   // A stopped process takes no signal but the last, after twice the grace.
   LaunchOptions hurry;
   hurry.grace = std::chrono::seconds(2);
   auto body = [&](const World &world) {
     Communicator communicator(world, options);
-    if (world.rank != culprit)
+    if (world.rank != culprit && others == Others::Print)
       return gatherUntilLost(communicator, since.value);
     std::vector<std::byte> buffer(size_t(1) << 20);
-    for (int i = 0; i < 10; ++i)
+    for (int i = 0; i < 10 || world.rank != culprit; ++i)
       communicator.collectives().allGather(buffer.data(),
                                            buffer.size() / static_cast<size_t>(ranks));
     *since.value = milliseconds();
@@ -87,10 +91,10 @@ int lose(int ranks, int culprit, CommunicatorOptions options, const std::functio
   return launchLocally(ranks, body, hurry);
 }
 
-int hang(int ranks, int culprit) {
+int hang(int ranks, int culprit, Others others = Others::Print) {
   CommunicatorOptions impatient = options();
   impatient.heartbeat.patience = std::chrono::milliseconds(1500);
-  return lose(ranks, culprit, impatient, [] { raise(SIGSTOP); });
+  return lose(ranks, culprit, impatient, [] { raise(SIGSTOP); }, others);
 }
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -123,6 +127,13 @@ const std::map<std::string, std::function<int()>> &scenarios() {
            if (world.rank == 1)
              throw Error("no data");
            return 0;
+         });
+       }},
+      {"throw-together",
+       [] {
+         return launchLocally(3, [](const World &world) -> int {
+           // Some messages have the rank in front.
+           throw Error(world.rank == 2 ? "no luck" : world.prefix() + "no data");
          });
        }},
       {"stubborn",
@@ -168,6 +179,10 @@ const std::map<std::string, std::function<int()>> &scenarios() {
       {"death", [] { return lose(3, 2, options(), [] { raise(SIGKILL); }); }},
       {"master-death", [] { return lose(3, 0, options(), [] { raise(SIGKILL); }); }},
       {"failure", [] { return lose(3, 1, options(), [] { throw Error("out of luck"); }); }},
+      {"told-failure",
+       [] { return lose(3, 1, options(), [] { throw Error("out of luck"); }, Others::Throw); }},
+      {"told-death", [] { return lose(3, 1, options(), [] { raise(SIGKILL); }, Others::Throw); }},
+      {"told-hang", [] { return hang(3, 1, Others::Throw); }},
       {"hang", [] { return hang(3, 1); }},
       {"master-hang", [] { return hang(2, 0); }},
       {"pause",
