@@ -285,6 +285,7 @@ std::map<std::string, Key, std::less<>> makeKeys() {
                                                                {"both", Driver::Both}}
                                      .at(choice(v, {"run", "python", "both"}));
                     }};
+  keys["evaluation"] = {false, [](C &c, const json &v) { c.evaluation = boolean(v); }};
   keys["backward"] = {nullptr, [](C &c, const json &v) {
                         c.backward.reset();
                         if (!v.is_null())
@@ -474,6 +475,9 @@ void CompileConfig::validate() const {
   if (optimizer.type == "none" && driver != Driver::Python)
     throw Error("optimizer.type=none needs driver=python: regimen-run has nothing to do without an "
                 "optimizer");
+  if (evaluation && !isDriven())
+    throw Error("evaluation=true adds a program that regimen-run runs: it needs driver=run or "
+                "driver=both; with driver=python the plan's inference program evaluates");
   if (driver == Driver::Run && (backward || update || layout || frames))
     throw Error("the keys backward, update, layout and memory.frames are of suspended programs: "
                 "they need driver=python or driver=both");

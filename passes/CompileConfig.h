@@ -115,6 +115,8 @@ struct CompileConfig {
   /// The output that is the loss: its index, or its name in the graph signature.
   std::variant<int64_t, std::string> loss = int64_t(0);
   Driver driver = Driver::Run;
+  /// Whether the plan has a program that computes the loss as in evaluation mode.
+  bool evaluation = false;
   /// The backward variants of suspended programs; none stands for the usual ones. An empty list
   /// leaves out the model's own programs, so that only the update remains.
   std::optional<std::vector<BackwardConfig>> backward;

@@ -62,12 +62,7 @@ void Trainer::measureInputs() {
   std::vector<InputSpec> specs = inputSpecs(plan, *plan.programs[firstProgram]);
   uint64_t batches =
       uint64_t{plan.training->accumulate} * static_cast<uint64_t>(executor.rankCount());
-  samples = batches;
-  for (const InputSpec &spec : specs)
-    if (!spec.sizes.empty()) {
-      samples = batches * static_cast<uint64_t>(spec.sizes[0]);
-      break;
-    }
+  samples = batches * rowsOf(specs);
   for (const InputSpec &spec : specs)
     if ((spec.dtype == plan::fb::DType::I64 || spec.dtype == plan::fb::DType::I32) &&
         spec.sizes.size() == 2) {
@@ -203,24 +198,37 @@ StepMetrics Trainer::takeStep() {
   return metrics;
 }
 
+void Trainer::evaluate() {
+  EvaluationMetrics metrics = options.evaluator->evaluate(current.step);
+  evaluatedStep = current.step;
+  if (options.onEvaluation)
+    options.onEvaluation(metrics);
+}
+
 void Trainer::save() {
   saveCheckpoint(*options.saveFolder, executor, current);
   savedStep = current.step;
 }
 
 void Trainer::train() {
-  while (current.step < last) {
+  bool interrupted = false;
+  while (current.step < last && !interrupted) {
     StepMetrics metrics = step();
     if (options.onStep)
       options.onStep(metrics);
     if (options.saveFolder && options.saveEvery > 0 && current.step % options.saveEvery == 0)
       save();
     // Ranks stop together, by what they told each other with the losses.
-    if (executor.rankCount() == 1 ? options.interrupted && options.interrupted() : stopping)
-      break;
+    interrupted =
+        executor.rankCount() == 1 ? options.interrupted && options.interrupted() : stopping;
+    if (options.evaluator && !interrupted && options.evaluateEvery > 0 &&
+        current.step % options.evaluateEvery == 0)
+      evaluate();
   }
   if (options.saveFolder && savedStep != current.step)
     save();
+  if (options.evaluator && !interrupted && evaluatedStep != current.step)
+    evaluate();
 }
 
 } // namespace regimen::runtime

@@ -2,6 +2,7 @@
 #ifndef REGIMEN_RUNTIME_TRAINER_H
 #define REGIMEN_RUNTIME_TRAINER_H
 
+#include "runtime/Evaluator.h"
 #include "runtime/checkpoint/Checkpoint.h"
 #include "runtime/data/DataSource.h"
 #include "runtime/executor/Executor.h"
@@ -26,6 +27,11 @@ struct TrainerOptions {
   /// Save after every so many steps; 0: only at the end.
   uint64_t saveEvery = 0;
   std::optional<std::filesystem::path> dumpGradients;
+  /// Evaluates after every so many steps (0: never then) and at the end of a training that is not
+  /// interrupted; null: not at all. Outlives the trainer.
+  Evaluator *evaluator = nullptr;
+  uint64_t evaluateEvery = 0;
+  std::function<void(const EvaluationMetrics &)> onEvaluation;
   /// Called after every step.
   std::function<void(const StepMetrics &)> onStep;
   /// Asked after every step; true ends the training cleanly.
@@ -64,6 +70,7 @@ private:
   /// Payload bytes that this rank has sent so far.
   uint64_t bytesSent() const;
   float gradientNorm() const;
+  void evaluate();
   void save();
 
   Executor &executor;
@@ -74,7 +81,7 @@ private:
   size_t firstProgram = 0, laterProgram = 0, lastProgram = 0, updateProgram = 0;
   uint64_t block = 0; // of the current micro-batch
   uint64_t last = 0, samples = 0, tokens = 0;
-  std::optional<uint64_t> savedStep;
+  std::optional<uint64_t> savedStep, evaluatedStep;
   bool stopping = false;
   Hypers hypers;
   Tracer *tracer = nullptr;

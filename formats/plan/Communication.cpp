@@ -84,6 +84,13 @@ Step regimen::plan::stepOf(const fb::PlanT &plan) {
   return step;
 }
 
+std::optional<size_t> regimen::plan::evaluationOf(const fb::PlanT &plan) {
+  for (size_t i = 0; i < plan.programs.size(); ++i)
+    if (plan.programs[i]->role == fb::Role::Evaluation && plan.programs[i]->loss >= 0)
+      return i;
+  return std::nullopt;
+}
+
 /// Whether any of a bucket's parameters is among `parameters`, which ascend.
 static bool meets(const fb::BucketT &bucket, const std::vector<uint32_t> &parameters) {
   return std::any_of(bucket.parameters.begin(), bucket.parameters.end(), [&](uint32_t index) {

@@ -77,10 +77,10 @@ MemoryReport regimen::plan::memory(const fb::PlanT &plan) {
     size_t category = static_cast<size_t>(buffer.category);
     if (buffer.program == -1 && memoryClass == fb::MemoryClass::Frame) {
       savedBytes += report.frames * buffer.bytes;
-      report.categories[category] += report.frames * buffer.bytes;
+      report.resident[category] += report.frames * buffer.bytes;
     } else if (buffer.program == -1) {
       report.staticBytes += buffer.bytes;
-      report.categories[category] += buffer.bytes;
+      report.resident[category] += buffer.bytes;
     } else if (memoryClass == fb::MemoryClass::Work) {
       // What a segment places in the frame is counted with it.
       buffers[buffer.program][category].push_back(i);
@@ -88,6 +88,7 @@ MemoryReport regimen::plan::memory(const fb::PlanT &plan) {
   }
 
   std::array<uint64_t, kCategories> most{};
+  const std::optional<size_t> evaluation = evaluationOf(plan);
   for (size_t p = 0; p < plan.programs.size(); ++p) {
     const fb::ProgramT &program = *plan.programs[p];
     ProgramMemory memory;
@@ -96,8 +97,11 @@ MemoryReport regimen::plan::memory(const fb::PlanT &plan) {
     for (size_t category = 0; category < kCategories; ++category) {
       const std::vector<uint32_t> &some = buffers[p][category];
       all.insert(all.end(), some.begin(), some.end());
-      for (uint64_t bytes : liveBytes(plan, some, program.instructions.size()))
-        most[category] = std::max(most[category], bytes);
+      memory.liveOf[category] = liveBytes(plan, some, program.instructions.size());
+      // Categories are those of training.
+      if (p != evaluation)
+        for (uint64_t bytes : memory.liveOf[category])
+          most[category] = std::max(most[category], bytes);
     }
     memory.live = liveBytes(plan, all, program.instructions.size());
     auto peak = std::max_element(memory.live.begin(), memory.live.end());
@@ -118,6 +122,6 @@ MemoryReport regimen::plan::memory(const fb::PlanT &plan) {
     report.programs.push_back(std::move(memory));
   }
   for (size_t category = 0; category < kCategories; ++category)
-    report.categories[category] += most[category];
+    report.categories[category] = report.resident[category] + most[category];
   return report;
 }

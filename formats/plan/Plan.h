@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,8 +70,10 @@ inline constexpr size_t kCategories = static_cast<size_t>(fb::Category::MAX) + 1
 /// What is alive at one program's most expensive instruction.
 struct ProgramMemory {
   std::string name;
-  /// Live device bytes of the program's own work buffers at each instruction.
+  /// Live device bytes of the program's own work buffers at each instruction, and those of each
+  /// category.
   std::vector<uint64_t> live;
+  std::array<std::vector<uint64_t>, kCategories> liveOf;
   /// First instruction at which `live` is largest, and that size.
   size_t peakInstruction = 0;
   uint64_t peakBytes = 0;
@@ -87,9 +90,11 @@ struct MemoryReport {
   uint64_t staticBytes = 0;   // device buffers that live always
   uint64_t lowerBound =
       0; // static bytes, frames and the largest live sum of any program: no layout can need less
-  /// High-water mark of each category on the device: what is static of it and the most that lives
-  /// at once of the rest.
+  /// High-water mark of each category on the device in a step: what is static of it and the most
+  /// that lives at once of the rest. Evaluation does not count.
   std::array<uint64_t, kCategories> categories{};
+  /// What of it is there all the time: static buffers and frames.
+  std::array<uint64_t, kCategories> resident{};
   std::vector<ProgramMemory> programs;
 };
 
@@ -124,6 +129,10 @@ struct Step {
   uint64_t microSteps = 1;
 };
 Step stepOf(const fb::PlanT &plan);
+
+/// The program that evaluates the model on data, if the plan has one. (The inference program of
+/// suspended ones names no loss: a caller brings its inputs.)
+std::optional<size_t> evaluationOf(const fb::PlanT &plan);
 
 /// Bytes that a rank sends in a step, scalars apart. Requires a valid plan.
 struct CommReport {

@@ -152,11 +152,14 @@ private:
     }
   }
 
-  /// What a program must not write: nothing writes a constant, evaluation no state at all, a
-  /// forward no state but the module's buffers, a backward none but the gradients.
+  /// What a program must not write: nothing writes a constant, the evaluation of a loss no state at
+  /// all, a forward no state but the module's buffers, without or with a backward, a backward none
+  /// but the gradients.
   static bool isProtected(const fb::ProgramT &program, Kind kind) {
-    if (kind == Kind::Constant || program.role == fb::Role::Evaluation)
+    if (kind == Kind::Constant)
       return true;
+    if (program.role == fb::Role::Evaluation)
+      return program.loss >= 0 || kind != Kind::ModuleBuffer;
     if (program.segment == fb::Segment::Forward)
       return kind != Kind::ModuleBuffer;
     return program.segment == fb::Segment::Backward && kind != Kind::Gradient;

@@ -496,10 +496,27 @@ private:
     return "unknown kind";
   }
 
+  /// Whether it evaluates a loss, on data.
+  bool checkEvaluation(const fb::ProgramT &program) {
+    auto fail = [&](const std::string &what) {
+      violations.add(programName(program) + ": " + what);
+    };
+    if (program.loss < 0)
+      return false;
+    for (const auto &scalar : program.scalars)
+      if (scalar->kind == fb::ScalarKind::Hyper)
+        fail("evaluation takes no hyperparameters");
+    for (const auto &input : program.inputs)
+      if (input->source != fb::InputSource::Data)
+        fail("evaluates a loss, but input '" + input->name + "' does not come from data");
+    return true;
+  }
+
   /// A step needs a micro-step that starts the gradients, later ones if it has several, and an
   /// update.
   void checkRoles() {
     bool micro = false, first = false, later = false, last = false, gradients = false;
+    size_t evaluations = 0;
     for (const auto &program : plan.programs) {
       // Suspended micro-steps make whichever contribution their caller asks for.
       if (program->segment == fb::Segment::Whole) {
@@ -510,7 +527,11 @@ private:
       }
       if (program->role != fb::Role::MicroStep && program->contribution != fb::Contribution::None)
         violations.add(programName(*program) + ": only a micro-step contributes to gradients");
+      if (program->role == fb::Role::Evaluation)
+        evaluations += checkEvaluation(*program);
     }
+    if (evaluations > 1)
+      violations.add("plan: has " + std::to_string(evaluations) + " programs that evaluate a loss");
     for (const auto &parameter : plan.parameters)
       gradients |= parameter->gradient != -1;
     if (!micro || !gradients)

@@ -27,7 +27,10 @@ struct DecomposeCompositesPass
     SymbolTable symbols(module);
     RequiresGrad requiresGrad;
     for (auto program : module.getOps<train::ProgramOp>()) {
-      DependenceAnalysis dependence(program, readsOfTrainable(program, symbols));
+      // Evaluation is as under torch.no_grad().
+      bool evaluation = program.getRole() == train::Role::Evaluation;
+      DependenceAnalysis dependence(program, evaluation ? SmallVector<Value>()
+                                                        : readsOfTrainable(program, symbols));
       for (Operation &op : program.getBody().front())
         if (isComposite(&op))
           requiresGrad[&op] = llvm::map_to_vector(

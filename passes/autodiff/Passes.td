@@ -5,6 +5,23 @@
 
 include "mlir/Pass/PassBase.td"
 
+def DeriveEvaluationPass : Pass<"regimen-derive-evaluation", "::mlir::ModuleOp"> {
+  let summary = "Copies @forward to @evaluation, as the model computes its loss in evaluation mode";
+  let description = [{
+    Dropout is off, batch norms take their running statistics, and no buffer is updated. What the graph cannot tell (the
+    loss depends on an update of another kind) is an error. A module that has an evaluation program, from an export of its
+    own, is left as it is.
+
+    ```mlir
+    %y:5 = aten._native_batch_norm_legit_functional(%x, %w, %b, %mean, %var) {training = true, ...}
+    train.write %y#3, @"running_mean"
+    // becomes
+    %y:3 = aten._native_batch_norm_legit_no_training(%x, %w, %b, %mean, %var) {...}
+    ```
+  }];
+  let dependentDialects = ["::regimen::aten::AtenDialect", "::regimen::train::TrainDialect"];
+}
+
 def DecomposeCompositesPass : Pass<"regimen-decompose-composites", "::mlir::ModuleOp"> {
   let summary = "Replaces composite ops by the ops that PyTorch's autograd runs";
   let description = [{

@@ -28,6 +28,8 @@ void regimen::passes::buildMicroSteps(OpPassManager &passes, const CompileConfig
 }
 
 void regimen::passes::buildAutodiffPipeline(OpPassManager &passes, const CompileConfig &config) {
+  if (config.evaluation)
+    passes.addPass(createDeriveEvaluationPass());
   passes.addPass(createDecomposeCompositesPass());
   if (config.isSuspended()) {
     passes.addPass(createSuspendPass({config.canonical()}));

@@ -26,7 +26,8 @@ public:
   Importer(const pt2::Archive &archive, const pt2::ExportedProgram &program,
            const ImportOptions &options, MLIRContext &context)
       : archive(archive), program(program), options(options), builder(&context),
-        specialization(program, options.dims), storage(archive, program, context),
+        specialization(program, options.dims, options.dimsOption),
+        storage(archive, program, context),
         nodes(builder, program.graph, specialization.bindings()) {}
 
   OwningOpRef<ModuleOp> run();

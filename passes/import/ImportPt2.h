@@ -33,6 +33,8 @@ namespace regimen::passes {
 struct ImportOptions {
   /// Sizes of dynamic axes, by "INPUT.AXIS".
   std::map<std::string, int64_t> dims = {};
+  /// How messages call them.
+  std::string dimsOption = "--dim";
   /// The user output that is the loss: its index, its pytree key ("loss", "0.loss"), or its name in
   /// the signature.
   std::variant<int64_t, std::string> loss = int64_t(0);

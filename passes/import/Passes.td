@@ -59,8 +59,8 @@ def DropDeadCode : Pass<"regimen-drop-dead-code", "::regimen::train::ProgramOp">
 def VerifyImport : Pass<"regimen-verify-import", "::mlir::ModuleOp"> {
   let summary = "Proves what the import stage promises";
   let description = [{
-    One `forward` program with a loss; every op in it known; every storage symbol it names declared; only buffers
-    written, each once, after all reads.
+    One `forward` program with a loss, and an `evaluation` program where it was exported on its own; every op in them
+    known; every storage symbol they name declared; only buffers written, by the forward, each once, after all reads.
   }];
 }
 

@@ -11,7 +11,7 @@ using pt2::Expr;
 
 namespace {
 
-/// One entry of --dim, looked up in the graph.
+/// One entry of the option, looked up in the graph.
 struct Axis {
   std::string text; // "--dim x.0=4"
   Expr size;        // what the export says
@@ -34,8 +34,9 @@ std::string inputNames(const pt2::ExportedProgram &program) {
   return names;
 }
 
-Axis resolve(const pt2::ExportedProgram &program, const std::string &key, int64_t value) {
-  std::string text = "--dim " + key + "=" + std::to_string(value);
+Axis resolve(const pt2::ExportedProgram &program, const std::string &option, const std::string &key,
+             int64_t value) {
+  std::string text = option + " " + key + "=" + std::to_string(value);
   size_t dot = key.rfind('.');
   uint64_t axis = 0;
   const char *end = key.data() + key.size();
@@ -88,7 +89,8 @@ std::string rangeText(const pt2::ExportedProgram &program, const std::string &sy
 } // namespace
 
 Specialization::Specialization(const pt2::ExportedProgram &program,
-                               const std::map<std::string, int64_t> &dims) {
+                               const std::map<std::string, int64_t> &dims, std::string option)
+    : option(std::move(option)) {
   bind(program, dims);
   checkComplete(program);
   checkRanges(program);
@@ -98,7 +100,7 @@ void Specialization::bind(const pt2::ExportedProgram &program,
                           const std::map<std::string, int64_t> &dims) {
   std::vector<Axis> pending;
   for (const auto &[key, value] : dims)
-    if (Axis axis = resolve(program, key, value); !axis.size.isConstant())
+    if (Axis axis = resolve(program, option, key, value); !axis.size.isConstant())
       pending.push_back(std::move(axis));
 
   // An axis of size 8*s+t waits until all its symbols but one are known.
@@ -170,7 +172,7 @@ void Specialization::checkComplete(const pt2::ExportedProgram &program) const {
   std::string message = "the graph has dynamic sizes; give each a value:";
   for (const auto &[symbol, axes, following] : missing) {
     std::string named = axes.empty() ? following[0].substr(0, following[0].find(' ')) : axes[0];
-    message += "\n  --dim " + named + "=N   " + symbol + ", " + rangeText(program, symbol);
+    message += "\n  " + option + " " + named + "=N   " + symbol + ", " + rangeText(program, symbol);
     if (axes.size() > 1)
       message += "; the same size: " + join(axes, 1);
     if (!following.empty())

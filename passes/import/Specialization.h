@@ -16,7 +16,9 @@ public:
   /// `dims` maps "INPUT.AXIS" to a size. Symbols unify over inputs: one axis fixes all that share
   /// its symbol. Throws Error where `dims` names what is not there, contradicts itself or the
   /// export, leaves a range, or leaves a symbol without a value (all such symbols at once).
-  Specialization(const pt2::ExportedProgram &program, const std::map<std::string, int64_t> &dims);
+  /// `option` is how messages call `dims`.
+  Specialization(const pt2::ExportedProgram &program, const std::map<std::string, int64_t> &dims,
+                 std::string option);
 
   const std::map<std::string, int64_t> &bindings() const { return symbols; }
 
@@ -25,8 +27,9 @@ private:
   void checkComplete(const pt2::ExportedProgram &program) const;
   void checkRanges(const pt2::ExportedProgram &program) const;
 
+  const std::string option;
   std::map<std::string, int64_t> symbols;
-  /// The --dim that gave a symbol its value.
+  /// The entry of `dims` that gave a symbol its value.
   std::map<std::string, std::string> origins;
 };
 

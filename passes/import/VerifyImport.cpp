@@ -54,6 +54,8 @@ LogicalResult verifyWrites(train::ProgramOp program, SymbolTable &symbols) {
     auto write = dyn_cast<train::WriteOp>(op);
     if (!write)
       continue;
+    if (program.getRole() == train::Role::Evaluation)
+      return op.emitError("evaluation changes no state");
     if (!symbols.lookup<train::BufferOp>(write.getSymbol()))
       return op.emitError("a forward program may write only buffers");
     if (!written.insert(write.getSymbol()).second)
@@ -63,8 +65,8 @@ LogicalResult verifyWrites(train::ProgramOp program, SymbolTable &symbols) {
 }
 
 LogicalResult verifyLoss(train::ProgramOp program) {
-  if (program.getRole() != train::Role::Forward)
-    return program.emitError("import leaves forward programs only");
+  if (program.getRole() != train::Role::Forward && program.getRole() != train::Role::Evaluation)
+    return program.emitError("import leaves forward and evaluation programs only");
   // A model that is driven by a caller has none.
   if (!program.getLoss())
     return success();

@@ -32,6 +32,13 @@ std::vector<InputSpec> inputSpecs(const plan::fb::PlanT &plan, const plan::fb::P
   return specs;
 }
 
+uint64_t rowsOf(const std::vector<InputSpec> &inputs) {
+  for (const InputSpec &input : inputs)
+    if (!input.sizes.empty())
+      return static_cast<uint64_t>(input.sizes[0]);
+  return 1;
+}
+
 BlockOrder::BlockOrder(uint64_t blocks, std::optional<uint64_t> shuffleSeed)
     : blocks(blocks), seed(shuffleSeed) {
   if (seed)

@@ -31,6 +31,9 @@ struct InputSpec {
 /// The inputs of a program, in its order.
 std::vector<InputSpec> inputSpecs(const plan::fb::PlanT &plan, const plan::fb::ProgramT &program);
 
+/// Samples of a micro-batch: the size of the first axis that any input has; 1 where none has one.
+uint64_t rowsOf(const std::vector<InputSpec> &inputs);
+
 class DataSource {
 public:
   virtual ~DataSource() = default;

@@ -37,6 +37,13 @@ std::string toJson(const StepMetrics &metrics) {
                      metrics.skipped);
 }
 
+std::string toJson(const EvaluationMetrics &metrics) {
+  return fmt::format(
+      "{{\"step\": {}, \"eval_loss\": {}, \"eval_ms\": {:.3f}, \"eval_samples\": {}}}",
+      metrics.step, decimal(static_cast<float>(metrics.loss)), metrics.milliseconds,
+      metrics.samples);
+}
+
 MetricsWriter::MetricsWriter(const std::filesystem::path &path)
     : path(path.string()), file(std::fopen(path.c_str(), "ae")) {
   if (!file)
@@ -53,8 +60,8 @@ void MetricsWriter::fail() const {
   throw Error("cannot write metrics to '" + path + "': " + std::strerror(errno));
 }
 
-void MetricsWriter::write(const StepMetrics &metrics) {
-  std::string line = toJson(metrics) + "\n";
+void MetricsWriter::write(std::string line) {
+  line += '\n';
   if (std::fwrite(line.data(), 1, line.size(), file.get()) != line.size() ||
       std::fflush(file.get()) != 0)
     fail();

@@ -25,9 +25,18 @@ struct StepMetrics {
   bool skipped = false;
 };
 
+/// What an evaluation tells.
+struct EvaluationMetrics {
+  uint64_t step = 0; // completed steps
+  double loss = 0;   // mean over the blocks
+  double milliseconds = 0;
+  uint64_t samples = 0; // all ranks
+};
+
 /// One JSON object on a line. Loss and norm are the shortest decimals that read back as the same
 /// fp32 number; what is not finite is null.
 std::string toJson(const StepMetrics &metrics);
+std::string toJson(const EvaluationMetrics &metrics);
 
 /// Writes metrics line by line, each handed to the system when its step is done. Throws Error on
 /// failure. Opens the file at once, and leaves what it holds until begin().
@@ -36,12 +45,14 @@ public:
   explicit MetricsWriter(const std::filesystem::path &path);
   /// Empties the file.
   void begin();
-  void write(const StepMetrics &metrics);
+  void write(const StepMetrics &metrics) { write(toJson(metrics)); }
+  void write(const EvaluationMetrics &metrics) { write(toJson(metrics)); }
 
 private:
   struct Close {
     void operator()(std::FILE *file) const { std::fclose(file); }
   };
+  void write(std::string line);
   [[noreturn]] void fail() const;
 
   std::string path;

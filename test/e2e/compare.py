@@ -12,7 +12,8 @@ from toolchain import Run
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
+    flat = lambda t: t.reshape(-1).view(torch.uint8)  # a 0-d tensor has no bytes to view
+    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(flat(a), flat(b))
 
 
 def check_same_names(got: dict[str, Tensor], want: dict[str, Tensor], what: str) -> None:

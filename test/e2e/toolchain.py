@@ -34,13 +34,14 @@ class Result:
 
 @dataclasses.dataclass
 class Run:
-    """What a training run left: one metrics object a step, and its files."""
+    """What a training run left: one metrics object a step and one an evaluation, and its files."""
 
     metrics: list[dict[str, Any]]
     grads: dict[str, Tensor]
     weights: dict[str, Tensor]
     memory: dict[str, Any]
     folder: pathlib.Path
+    evaluations: list[dict[str, Any]]
 
     @property
     def losses(self) -> list[float]:
@@ -107,12 +108,14 @@ class Toolchain:
             "regimen-run", plan, "--data", data, "--steps", steps, "--threads", 1, "--metrics", folder / "metrics.jsonl",
             "--dump-grads", folder / "grads.safetensors", "--memory-report", folder / "memory.json", "--save", folder / "saved", *more,
         )  # fmt: skip
+        lines = read_metrics(folder / "metrics.jsonl")
         return Run(
-            read_metrics(folder / "metrics.jsonl"),
+            [line for line in lines if "loss" in line],
             load_file(folder / "grads.safetensors"),
             load_file(folder / "saved" / "model.safetensors"),
             json.loads((folder / "memory.json").read_text()),
             folder,
+            [line for line in lines if "eval_loss" in line],
         )
 
     def line(self, name: str, config: dict[str, Any], steps: int, folder: pathlib.Path) -> Run:

@@ -1,8 +1,12 @@
 //===- MemoryTest.cpp - Memory figures and the regimen-plan tool -----------===//
 
+#include "formats/MappedFile.h"
 #include "formats/plan/Plan.h"
 #include "test/formats/Samples.h"
+#include "tools/regimen-plan/MemoryPicture.h"
+#include "tools/regimen-plan/MemoryProfile.h"
 #include "tools/regimen-plan/MemoryText.h"
+#include "tools/regimen-plan/Svg.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -28,6 +32,18 @@ TEST(PlanMemory, AddsUpTheSample) {
   EXPECT_EQ(micro.peakBytes, 196u);
   EXPECT_EQ(micro.atPeak, (std::vector<uint32_t>{4, 5, 6}));
   EXPECT_EQ(report.programs[1].peakBytes, 0u);
+}
+
+TEST(PlanMemory, CategoriesAreThoseOfTraining) {
+  fb::PlanT plan = samples::samplePlan();
+  std::array<uint64_t, kCategories> training = memory(plan).categories;
+  for (auto &buffer : plan.buffers)
+    if (buffer->program == 2)
+      buffer->bytes *= 100;
+  EXPECT_EQ(memory(plan).categories, training);
+  EXPECT_EQ(memory(plan).lowerBound, 1600u + 19200u);
+  plan.programs[2]->loss = -1; // a caller's forward without a backward is a part of training
+  EXPECT_EQ(memory(plan).categories[static_cast<size_t>(fb::Category::Activations)], 19200u);
 }
 
 TEST(PlanMemory, CountsHostArenasApart) {
@@ -71,6 +87,56 @@ TEST(PlanMemory, DrawsLifetimes) {
   EXPECT_NE(text.find("aten.linear in fc, model.py:12"), std::string::npos) << text;
 }
 
+TEST(MemoryProfile, FollowsAStep) {
+  MemoryProfile profile = profileMemory(samples::samplePlan());
+  // The step, then the evaluation, which no step runs.
+  ASSERT_EQ(profile.programs.size(), 3u);
+  for (size_t p = 0; p < 3; ++p)
+    EXPECT_EQ(profile.programs[p].index, p);
+  EXPECT_EQ(profile.programs[0].runs, 1u);
+  EXPECT_EQ(profile.programs[2].runs, 0u);
+  EXPECT_EQ(profile.peakProgram, 0u);
+  EXPECT_EQ(profile.peakInstruction, 4u);
+  EXPECT_EQ(profile.peakBytes, 1600u + 196u);
+  EXPECT_EQ(profile.peakBytes, profile.report.lowerBound);
+  EXPECT_EQ(profile.programs[0].live[4], (MemoryProfile::Bytes{512, 512, 512, 196, 0, 64}));
+}
+
+TEST(MemoryProfile, HasTheBackwardOfASuspendedStep) {
+  fb::PlanT plan = samples::suspendedPlan({samples::Variant{}});
+  MemoryProfile profile = profileMemory(plan);
+  std::vector<fb::Segment> segments;
+  for (const auto &program : profile.programs)
+    if (program.runs > 0)
+      segments.push_back(plan.programs[program.index]->segment);
+  EXPECT_EQ(segments, (std::vector<fb::Segment>{fb::Segment::Forward, fb::Segment::Backward}));
+}
+
+TEST(MemoryPicture, HoldsWhateverTheNamesAre) {
+  fb::PlanT plan = samples::samplePlan();
+  plan.model = "a<b>&\"c\"\x01\xff\xe2\x82";
+  plan.buffers[5]->name = std::string(500, 'n');
+  std::string text = memoryPicture(plan);
+  EXPECT_NE(text.find("a&lt;b&gt;&amp;&quot;c&quot;\xEF\xBF\xBD\xEF\xBF\xBD"), std::string::npos);
+  EXPECT_EQ(text.find('\x01'), std::string::npos);
+  EXPECT_EQ(text.find('\xff'), std::string::npos);
+  EXPECT_NE(text.find(std::string(20, 'n') + "…<title>" + std::string(500, 'n')),
+            std::string::npos);
+  plan.programs.clear();
+  for (auto &buffer : plan.buffers)
+    buffer->program = -1;
+  EXPECT_NE(memoryPicture(plan).find("</svg>"), std::string::npos) << "no program, no peak";
+}
+
+TEST(Svg, ShortensByCharacters) {
+  EXPECT_EQ(shorten("äöü", 3), "äöü");
+  EXPECT_EQ(shorten("äöüß", 3), "äö…");
+  EXPECT_EQ(shorten("äöüß", 3, /*keepEnd=*/true), "…üß");
+  EXPECT_EQ(coordinate(1.5), "1.5");
+  EXPECT_EQ(coordinate(100), "100");
+  EXPECT_EQ(coordinate(-0.001), "0");
+}
+
 namespace {
 struct Outcome {
   int code;
@@ -102,6 +168,13 @@ TEST(PlanTool, ShowsChecksAndMeasures) {
   EXPECT_EQ(check.code, 0);
   EXPECT_EQ(check.output, "valid: 3 programs, 16 instructions, 11 buffers\n");
   EXPECT_EQ(runTool("memory " + file).output, memoryText(plan));
+  std::string picture = (folder / "a.svg").string();
+  EXPECT_EQ(runTool("memory " + file + " --svg " + picture).output, "");
+  MappedFile drawn = MappedFile::open(picture);
+  EXPECT_EQ(std::string(reinterpret_cast<const char *>(drawn.bytes().data()), drawn.bytes().size()),
+            memoryPicture(plan));
+  EXPECT_EQ(runTool("memory " + file + " --svg " + file).code, 1) << "the plan stays";
+  EXPECT_EQ(runTool("memory " + file + " --svg /nowhere/a.svg").code, 1);
   EXPECT_EQ(runTool("comm " + file).output, "one rank: nothing is sent\n");
   EXPECT_EQ(nlohmann::json::parse(runTool("memory --json " + file).output), memoryJson(plan));
 }

@@ -153,6 +153,15 @@ const Mutation kMutations[] = {
     {"update_contributes", [](auto &p) { p.programs[1]->contribution = fb::Contribution::First; }, "only a micro-step"},
     {"evaluation_writes_state", [](auto &p) { call(p, kEvaluate, 3).results[0] = 4; }, "writes state 'exp_avg' of 'w'"},
     {"evaluation_updates", [](auto &p) { p.programs[1]->role = fb::Role::Evaluation; }, "writes parameter 'w'"},
+    {"inference_writes_state", [](auto &p) { p.programs[kEvaluate]->loss = -1; call(p, kEvaluate, 3).results[0] = 4; },
+     "writes state 'exp_avg' of 'w'"},
+    {"evaluation_takes_a_hyperparameter", [](auto &p) {
+       p.programs[kEvaluate]->scalars.push_back(std::make_unique<fb::ScalarOpT>(*p.programs[kUpdate]->scalars[0]));
+     }, "evaluate': evaluation takes no hyperparameters"},
+    {"evaluation_of_a_caller", [](auto &p) { p.programs[kEvaluate]->inputs[0]->source = fb::InputSource::Argument; },
+     "input 'x' does not come from data"},
+    {"two_evaluations", [](auto &p) { p.programs.push_back(std::make_unique<fb::ProgramT>(*p.programs[kEvaluate])); },
+     "plan: has 2 programs that evaluate a loss"},
     {"constant_written", [](auto &p) { call(p, kUpdate, 0).args[0]->tensor = 6; }, "writes constant 0"},
 
     // States and the header.
@@ -236,6 +245,26 @@ TEST(PlanValidate, AModuleBufferMayHaveAnInitialValue) {
   plan.module_buffers[0]->tensor = plan.constants[0]->tensor;
   call(plan, kUpdate, 0).args[0]->tensor = plan.constants[0]->tensor;
   EXPECT_EQ(joined(validate(plan)), "");
+}
+
+TEST(PlanValidate, OnlyInferenceMovesModuleBuffers) {
+  // A caller's forward without a backward, of a model in training mode, has no loss.
+  for (int32_t loss : {-1, 0}) {
+    fb::PlanT plan = samples::samplePlan();
+    plan.constants.clear();
+    plan.module_buffers.push_back(std::make_unique<fb::ModuleBufferT>());
+    plan.module_buffers[0]->name = "running_mean";
+    plan.module_buffers[0]->tensor = 6;
+    call(plan, kUpdate, 0).args[0]->tensor = 2;
+    plan.programs[kEvaluate]->loss = loss;
+    auto copy = std::make_unique<fb::InstructionT>(at(plan, kUpdate, 0));
+    copy->body.AsCall()->args[0]->tensor = 6;
+    plan.programs[kEvaluate]->instructions.insert(plan.programs[kEvaluate]->instructions.begin(),
+                                                  std::move(copy));
+    bool found =
+        joined(validate(plan)).find("writes module buffer 'running_mean'") != std::string::npos;
+    EXPECT_EQ(found, loss == 0);
+  }
 }
 
 TEST(PlanValidate, StopsListeningToHopelessPlans) {

@@ -38,6 +38,14 @@ TEST(Metrics, AreOneObjectALine) {
   EXPECT_TRUE(nlohmann::json::parse(toJson(metrics))["loss"].is_null());
 }
 
+TEST(Metrics, OfAnEvaluation) {
+  EvaluationMetrics metrics{4, 0.1f, 2.5, 12};
+  EXPECT_EQ(toJson(metrics),
+            "{\"step\": 4, \"eval_loss\": 0.1, \"eval_ms\": 2.500, \"eval_samples\": 12}");
+  metrics.loss = INFINITY;
+  EXPECT_TRUE(nlohmann::json::parse(toJson(metrics))["eval_loss"].is_null());
+}
+
 TEST(Metrics, LossReadsBackAsTheSameFloat) {
   for (float loss : {10.826534f, 1e-30f, 3.4028235e38f, 1.1754944e-38f, 2.7182817f, 7.0f}) {
     StepMetrics metrics;

@@ -167,7 +167,8 @@ TEST_F(ToolTest, WhatCannotBeDoneIsOneMessage) {
                 "none.safetensors");
   expectFailure(bare("toy.plan --data data.safetensors"), 1, "--weights");
   expectFailure(run("--nproc 2"), 1, "the plan's mesh has 1 ranks, this launch has 2");
-  expectFailure(run("--eval-data data.safetensors"), 1, "not built yet");
+  expectFailure(run("--eval-data data.safetensors"), 1,
+                "compile the model with --set evaluation=true");
   expectFailure(run("--threads 2"), 1, "target.threads=1");
   expectFailure(run("--metrics /nowhere/m.jsonl"), 1, "/nowhere/m.jsonl");
   expectFailure(run("--save /proc/nowhere"), 1, "/proc/nowhere");

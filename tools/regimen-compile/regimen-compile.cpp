@@ -9,6 +9,7 @@
 #include "passes/autodiff/Passes.h"
 #include "passes/budget/Recomputation.h"
 #include "passes/emit/EmitPlan.h"
+#include "passes/import/EvaluationExport.h"
 #include "passes/import/ImportPt2.h"
 #include "tools/common/Startup.h"
 
@@ -22,6 +23,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fmt/core.h>
+#include <map>
 #include <unistd.h>
 
 using namespace regimen;
@@ -32,6 +34,7 @@ constexpr const char *footer = R"(Examples:
   regimen-compile gpt2.pt2 -o gpt2.plan
   regimen-compile gpt2.pt2 -o gpt2.plan --set optimizer.lr=3e-4 --set accumulate=4
   regimen-compile gpt2.pt2 -o gpt2.plan --config train.json --dim input_ids.0=8 --dim input_ids.1=512
+  regimen-compile gpt2.pt2 -o gpt2.plan --eval gpt2-eval.pt2
   regimen-compile gpt2.pt2 --compile-to=autodiff          prints the IR after that stage
 
 Configuration keys are listed in docs/config.md.)";
@@ -42,19 +45,28 @@ struct Options {
   std::string config;
   std::vector<std::string> assignments;
   std::vector<std::string> dims;
+  std::string eval;
+  std::vector<std::string> evalDims;
   std::string compileTo = "emit";
   bool timing = false;
 };
 
-/// "input_ids.0=4" to {"input_ids.0", 4}.
-std::pair<std::string, int64_t> parseDim(const std::string &text) {
-  size_t equals = text.find('=');
-  int64_t value = 0;
-  const char *end = text.data() + text.size();
-  if (equals == std::string::npos ||
-      std::from_chars(text.data() + equals + 1, end, value).ptr != end || value < 1)
-    throw Error("--dim " + text + ": expected INPUT.AXIS=N with N at least 1, e.g. input_ids.0=8");
-  return {text.substr(0, equals), value};
+/// "input_ids.0=4" to {"input_ids.0", 4}; each as often as the option was given.
+std::map<std::string, int64_t> parseDims(const std::string &option,
+                                         const std::vector<std::string> &given) {
+  std::map<std::string, int64_t> dims;
+  for (const std::string &text : given) {
+    size_t equals = text.find('=');
+    int64_t value = 0;
+    const char *end = text.data() + text.size();
+    auto fail = [&](const char *what) { throw Error(option + " " + text + ": " + what); };
+    if (equals == std::string::npos ||
+        std::from_chars(text.data() + equals + 1, end, value).ptr != end || value < 1)
+      fail("expected INPUT.AXIS=N with N at least 1, e.g. input_ids.0=8");
+    if (!dims.emplace(text.substr(0, equals), value).second)
+      fail("this axis is given twice");
+  }
+  return dims;
 }
 
 /// Prints a diagnostic as one message: what, then where it is in the model.
@@ -93,6 +105,23 @@ private:
   mlir::ScopedDiagnosticHandler handler;
 };
 
+/// Adds the program of --eval, if that is given; returns false after a diagnostic.
+bool importEvaluation(const Options &options, passes::ImportOptions importOptions,
+                      mlir::ModuleOp module) {
+  if (options.eval.empty())
+    return true;
+  pt2::Archive archive = pt2::Archive::open(options.eval);
+  pt2::ExportedProgram program = pt2::ExportedProgram::load(archive);
+  importOptions.dimsOption = "--eval-dim";
+  importOptions.dims = parseDims(importOptions.dimsOption, options.evalDims);
+  mlir::OwningOpRef<mlir::ModuleOp> evaluation =
+      passes::importProgram(archive, program, importOptions, *module.getContext());
+  if (!evaluation)
+    return false;
+  passes::addEvaluation(module, *evaluation, archive.name());
+  return true;
+}
+
 void printModule(mlir::ModuleOp module) {
   mlir::OpPrintingFlags flags;
   flags.elideLargeElementsAttrs(16);
@@ -116,6 +145,7 @@ bool compile(const Options &options) {
   };
   tools::refuseOverwriting(
       std::array{tools::NamedFile{"MODEL.pt2", given(options.model)},
+                 tools::NamedFile{"--eval", given(options.eval)},
                  tools::NamedFile{"--config", given(options.config)}},
       std::array{tools::NamedFile{"-o", given(last == Stage::Emit ? options.output : "")}});
   if (last == Stage::Emit)
@@ -125,6 +155,8 @@ bool compile(const Options &options) {
     config.mergeFile(options.config);
   for (const std::string &assignment : options.assignments)
     config.setAssignment(assignment);
+  if (!options.eval.empty())
+    config.setAssignment("evaluation=true");
   config.validate();
 
   pt2::Archive archive = pt2::Archive::open(options.model);
@@ -137,14 +169,12 @@ bool compile(const Options &options) {
   DiagnosticPrinter diagnostics(context);
 
   passes::ImportOptions importOptions;
-  for (const std::string &dim : options.dims)
-    if (!importOptions.dims.insert(parseDim(dim)).second)
-      throw Error("--dim " + dim + ": this axis is given twice");
+  importOptions.dims = parseDims(importOptions.dimsOption, options.dims);
   importOptions.loss = config.loss;
   importOptions.needsLoss = config.isDriven();
   mlir::OwningOpRef<mlir::ModuleOp> module =
       passes::importProgram(archive, program, importOptions, context);
-  if (!module)
+  if (!module || !importEvaluation(options, importOptions, *module))
     return false;
 
   mlir::DefaultTimingManager timing;
@@ -241,6 +271,16 @@ int main(int argc, char **argv) {
       ->take_all();
   app.add_option("--dim", options.dims, "Fixes a dynamic axis of an input; may be repeated")
       ->type_name("INPUT.AXIS=N")
+      ->allow_extra_args(false)
+      ->take_all();
+  CLI::Option *eval =
+      app.add_option("--eval", options.eval,
+                     "The same model exported in evaluation mode, for regimen-run --eval-data; "
+                     "without it, --set evaluation=true derives that from the training graph")
+          ->type_name("EVAL.pt2");
+  app.add_option("--eval-dim", options.evalDims, "The same as --dim, for the inputs of --eval")
+      ->type_name("INPUT.AXIS=N")
+      ->needs(eval)
       ->allow_extra_args(false)
       ->take_all();
   app.add_option("--compile-to", options.compileTo, "Stops after a stage and prints its IR")

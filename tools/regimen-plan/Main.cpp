@@ -1,16 +1,20 @@
 //===- Main.cpp - regimen-plan: look at a training plan --------------------===//
 
+#include "formats/AtomicFile.h"
 #include "formats/Error.h"
 #include "formats/MappedFile.h"
 #include "formats/plan/Plan.h"
 #include "tools/common/Startup.h"
 #include "tools/regimen-plan/CommText.h"
+#include "tools/regimen-plan/MemoryPicture.h"
 #include "tools/regimen-plan/MemoryText.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cstdio>
+#include <span>
 #include <string>
 
 using namespace regimen;
@@ -20,11 +24,28 @@ static constexpr const char *kExamples = R"(Examples:
   regimen-plan check model.plan             prove again that the plan is safe to run
   regimen-plan memory model.plan            where the bytes go, with a picture over time
   regimen-plan memory --json model.plan     the same for a program
+  regimen-plan memory model.plan --svg memory.svg   draw it
   regimen-plan comm model.plan              what a rank sends in a step)";
 
 static void print(const std::string &text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw Error("cannot write to standard output");
+}
+
+/// Writes the picture of the plan at `path`; prints what there is to print beside it.
+static void memory(const std::string &path, bool json, const std::string &picture) {
+  plan::fb::PlanT plan = plan::read(path);
+  if (!picture.empty()) {
+    tools::refuseOverwriting(std::array{tools::NamedFile{"PLAN", path}},
+                             std::array{tools::NamedFile{"--svg", picture}});
+    AtomicFile file(picture);
+    std::string text = plan::memoryPicture(plan);
+    file.write(std::as_bytes(std::span(text)));
+    file.commit();
+    if (!json)
+      return;
+  }
+  print(json ? plan::memoryJson(plan).dump(2) + "\n" : plan::memoryText(plan));
 }
 
 /// Prints all violations; true if there are none.
@@ -69,6 +90,9 @@ int main(int argc, char **argv) {
   CLI::App *showCommand = add("show", "Print the whole plan as text", false);
   CLI::App *checkCommand = add("check", "Prove the plan again; exit 1 with what is wrong", true);
   CLI::App *memoryCommand = add("memory", "Show what needs memory, and when", true);
+  std::string picture;
+  memoryCommand->add_option("--svg", picture, "Draw it as one self-contained SVG file instead")
+      ->type_name("FILE.svg");
   CLI::App *commCommand = add("comm", "Show what a rank sends in a step", true);
   for (auto [name, help] : {std::pair("diff", "Compare two plans (not available yet)"),
                             std::pair("simulate", "Predict step time (not available yet)"),
@@ -86,8 +110,7 @@ int main(int argc, char **argv) {
     else if (checkCommand->parsed())
       return check(path, json) ? 0 : 1;
     else if (memoryCommand->parsed())
-      print(json ? plan::memoryJson(plan::read(path)).dump(2) + "\n"
-                 : plan::memoryText(plan::read(path)));
+      memory(path, json, picture);
     else if (commCommand->parsed())
       print(json ? plan::commJson(plan::read(path)).dump(2) + "\n"
                  : plan::commText(plan::read(path)));

@@ -1,5 +1,7 @@
 #include "tools/regimen-plan/MemoryText.h"
 
+#include "tools/regimen-plan/Describe.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -30,19 +32,6 @@ nlohmann::json regimen::plan::memoryJson(const fb::PlanT &plan) {
                      {"lower_bound", report.lowerBound},
                      {"categories", categories}});
   return {{"ranks", ranks}};
-}
-
-static std::string sizeText(uint64_t bytes) {
-  static constexpr const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(units)) {
-    value /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof(text), unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
-  return text;
 }
 
 static std::string pad(std::string text, size_t width) {
@@ -103,21 +92,6 @@ static std::string picture(const fb::PlanT &plan, int32_t program, uint16_t aren
   return text;
 }
 
-/// Where a buffer's first instruction comes from: operator, layer, source line.
-static std::string origin(const fb::PlanT &plan, const fb::BufferT &buffer) {
-  const fb::InstructionT &instruction = *plan.programs[buffer.program]->instructions[buffer.first];
-  const fb::LocationT &location = *plan.locations[instruction.location];
-  std::string text = location.op;
-  if (!location.layer.empty())
-    text += (text.empty() ? "" : " in ") + location.layer;
-  if (!location.file.empty())
-    text.append(text.empty() ? "" : ", ")
-        .append(location.file)
-        .append(":")
-        .append(std::to_string(location.line));
-  return text;
-}
-
 static std::string programText(const fb::PlanT &plan, int32_t index, const ProgramMemory &memory) {
   std::string text = "\nprogram '";
   text.append(memory.name).append("': ").append(std::to_string(memory.live.size()));
@@ -142,7 +116,9 @@ static std::string programText(const fb::PlanT &plan, int32_t index, const Progr
     const fb::BufferT &buffer = *plan.buffers[memory.atPeak[i]];
     text.append(" ").append(padLeft(sizeText(buffer.bytes), 12)).append("  ");
     text.append(pad(std::string(name(buffer.category)), 12)).append(pad(buffer.name, 24));
-    text.append(" ").append(origin(plan, buffer)).append("\n");
+    std::string maker = makerText(origin(plan, buffer)), source = sourceText(origin(plan, buffer));
+    text.append(" ").append(maker).append(maker.empty() || source.empty() ? "" : ", ");
+    text.append(source).append("\n");
   }
   if (memory.atPeak.size() > kListed) {
     uint64_t rest = 0;

@@ -65,6 +65,15 @@ void Progress::show(const StepMetrics &metrics) {
   std::fflush(stdout);
 }
 
+void Progress::show(const EvaluationMetrics &metrics) {
+  std::string text = fmt::format(
+      "{}evaluation after step {}  loss {:.4f}  {} samples in {:.1f} s\n", open ? "\r\x1b[K" : "",
+      metrics.step, metrics.loss, metrics.samples, metrics.milliseconds / 1000);
+  open = false;
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
 void Progress::finish() {
   if (open)
     std::fputs("\n", stdout);

@@ -16,6 +16,8 @@ public:
   /// `tokensPerStep` 0: speed is shown in samples.
   Progress(uint64_t firstStep, uint64_t lastStep, uint64_t samplesPerStep, uint64_t tokensPerStep);
   void show(const StepMetrics &metrics);
+  /// A line that stays.
+  void show(const EvaluationMetrics &metrics);
   /// Ends the line.
   void finish();
 

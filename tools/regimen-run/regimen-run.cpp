@@ -2,6 +2,7 @@
 #include "Progress.h"
 #include "formats/AtomicFile.h"
 #include "formats/Error.h"
+#include "runtime/Evaluator.h"
 #include "runtime/Trainer.h"
 #include "runtime/checkpoint/Weights.h"
 #include "runtime/kernels/PlannedAllocator.h"
@@ -47,6 +48,7 @@ struct Options {
 constexpr const char *kExamples = R"(Examples:
   regimen-run gpt2.plan --tokens text.bin --labels same --steps 200 --metrics gpt2.jsonl
   regimen-run mlp.plan --data rows.safetensors --shuffle --seed 1 --save out --save-every 100
+  regimen-run mlp.plan --data rows.safetensors --eval-data held-out.safetensors --eval-every 50
   regimen-run mlp.plan --data rows.safetensors --resume out --save out --steps 1000
   regimen-run gpt2-dp4.plan --tokens text.bin --nproc 4 --steps 200
   torchrun --nproc-per-node 4 --no-python regimen-run gpt2-dp4.plan --tokens text.bin --steps 200
@@ -119,8 +121,11 @@ void declare(CLI::App &app, Options &o) {
       ->check(count(0));
   app.add_option("--weights", o.weights,
                  "initial weights: safetensors file, Hugging Face folder, or .pt2 archive");
-  app.add_option("--eval-data", o.evalData, "safetensors file to evaluate on");
-  app.add_option("--eval-every", o.evalEvery, "evaluate after every so many steps")
+  app.add_option("--eval-data", o.evalData,
+                 "evaluate on all of this data at the end: a file as for --data, or, beside "
+                 "--tokens, one as for --tokens if it is not named .safetensors");
+  app.add_option("--eval-every", o.evalEvery, "evaluate after every so many steps too")
+      ->needs("--eval-data")
       ->check(count(1));
   app.add_option("--steps", o.steps,
                  "train until so many steps are done; else one pass over the data")
@@ -178,8 +183,8 @@ void refuseWhatIsMissing(const Options &o, const plan::fb::PlanT &plan, int worl
     throw Error(fmt::format("the plan's mesh has {0} ranks, this launch has {1}; run it with "
                             "--nproc {0}, or compile with --set mesh.dp={1}",
                             ranks, worldSize));
-  if (o.evalData || o.evalEvery)
-    throw Error("evaluation (--eval-data, --eval-every) is not built yet; run without it");
+  if (o.evalData)
+    evaluationProgram(plan);
   if (plan.target->device != "cpu")
     throw Error("the plan is for device '" + plan.target->device +
                 "', this build runs plans for cpu only");
@@ -211,18 +216,30 @@ void say(fmt::format_string<Arguments...> text, Arguments &&...arguments) {
 /// Tries every output but --metrics and --trace, which are opened now, so that a wrong path costs
 /// nothing.
 void checkOutputs(const Options &o) {
-  tools::refuseOverwriting(
-      std::array<tools::NamedFile, 4>{
-          {{"PLAN", o.plan}, {"--data", o.data}, {"--tokens", o.tokens}, {"--weights", o.weights}}},
-      std::array<tools::NamedFile, 4>{{{"--metrics", o.metrics},
-                                       {"--dump-grads", o.dumpGrads},
-                                       {"--trace", o.trace},
-                                       {"--memory-report", o.memoryReport}}});
+  tools::refuseOverwriting(std::array<tools::NamedFile, 5>{{{"PLAN", o.plan},
+                                                            {"--data", o.data},
+                                                            {"--tokens", o.tokens},
+                                                            {"--eval-data", o.evalData},
+                                                            {"--weights", o.weights}}},
+                           std::array<tools::NamedFile, 4>{{{"--metrics", o.metrics},
+                                                            {"--dump-grads", o.dumpGrads},
+                                                            {"--trace", o.trace},
+                                                            {"--memory-report", o.memoryReport}}});
   if (o.save)
     prepareSaving(*o.save);
   for (const auto &path : {o.dumpGrads, o.memoryReport})
     if (path)
       AtomicFile::check(*path);
+}
+
+/// What to evaluate on; null if nothing.
+std::unique_ptr<DataSource> openEvaluationData(const Options &o, const plan::fb::PlanT &plan) {
+  if (!o.evalData)
+    return nullptr;
+  std::vector<InputSpec> inputs = inputSpecs(plan, *plan.programs[evaluationProgram(plan)]);
+  return o.tokens && !o.evalData->ends_with(".safetensors")
+             ? openTokenData(*o.evalData, inputs, o.labels, o.tokenBits)
+             : openSafetensorsData(*o.evalData, inputs);
 }
 
 /// Trains as one of the ranks. Rank 0 shows and writes what there is once.
@@ -248,6 +265,7 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
   std::unique_ptr<DataSource> data = o.data
                                          ? openSafetensorsData(*o.data, inputs)
                                          : openTokenData(*o.tokens, inputs, o.labels, o.tokenBits);
+  std::unique_ptr<DataSource> evaluationData = openEvaluationData(o, plan);
 
   std::unique_ptr<Communicator> ranks = connect(o, plan, world);
   Executor executor(plan, *device, ranks.get());
@@ -279,6 +297,16 @@ int run(const Options &o, const plan::fb::PlanT &plan, const World &world) {
       metrics->write(step);
     if (progress)
       progress->show(step);
+  };
+  std::optional<Evaluator> evaluator;
+  if (evaluationData)
+    options.evaluator = &evaluator.emplace(executor, *evaluationData);
+  options.evaluateEvery = o.evalEvery;
+  options.onEvaluation = [&](const EvaluationMetrics &evaluation) {
+    if (metrics)
+      metrics->write(evaluation);
+    if (progress)
+      progress->show(evaluation);
   };
   Trainer trainer(executor, *data, state, std::move(options));
   if (first)

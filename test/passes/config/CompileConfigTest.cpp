@@ -193,6 +193,9 @@ TEST(CompileConfig, SuspendedKeysNeedACaller) {
   };
   EXPECT_NE(errorOfAll(R"({"optimizer.type": "none"})").find("needs driver=python"),
             std::string::npos);
+  EXPECT_NE(errorOfAll(R"({"driver": "python", "evaluation": true})").find("driver=both"),
+            std::string::npos);
+  EXPECT_EQ(errorOfAll(R"({"driver": "both", "evaluation": true})"), "");
   EXPECT_NE(errorOfAll(R"({"memory.frames": 2})").find("need driver=python or driver=both"),
             std::string::npos);
   EXPECT_NE(errorOfAll(R"({"driver": "python", "backward": []})").find("leaves the update alone"),

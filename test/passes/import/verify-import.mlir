@@ -91,7 +91,7 @@ train.program @forward forward inputs ["x"] outputs ["y"] loss 0 {
 
 // -----
 
-// expected-error @below {{import leaves forward programs only}}
+// expected-error @below {{import leaves forward and evaluation programs only}}
 train.program @update update inputs [] outputs [] {
   train.return
 }
@@ -112,5 +112,15 @@ train.program @forward forward inputs ["x"] outputs ["loss"] loss 0 {
 ^bb0(%x: tensor<f32>):
   // expected-error @below {{is no operator that import knows}}
   %s = train.seed accumulate 1 : tensor<f32>
+  train.return %x : tensor<f32>
+}
+
+// -----
+
+train.buffer @n : tensor<f32> persistent
+train.program @evaluation evaluation inputs ["x"] outputs ["loss"] loss 0 {
+^bb0(%x: tensor<f32>):
+  // expected-error @below {{evaluation changes no state}}
+  train.write %x, @n : tensor<f32>
   train.return %x : tensor<f32>
 }
