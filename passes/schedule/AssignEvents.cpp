@@ -50,7 +50,8 @@ struct AssignEventsPass : passes::impl::AssignEventsPassBase<AssignEventsPass> {
         for (const Access &before : earlier[access.buffer]) {
           auto other = size_t(cast<exec::InstructionOpInterface>(before.instruction).getLane());
           if (other != lane && access.conflictsWith(before) &&
-              indices[before.instruction] >= known[lane][other])
+              indices[before.instruction] >= known[lane][other] &&
+              (!last[other] || indices[last[other]] < indices[before.instruction]))
             last[other] = before.instruction;
         }
       for (Operation *before : last) {

@@ -41,3 +41,24 @@ exec.program @reads evaluation inputs [] outputs [] {
   // CHECK: exec.call "aten::sin.out"
   exec.call "aten::sin.out" out (%a) -> (%far) : (memref<f32>) -> memref<f32>
 }
+
+// -----
+
+// What reads of two loads waits for the later one, whichever operand that is.
+// CHECK-LABEL: exec.program @later
+// CHECK-SAME: events 1
+exec.program @later evaluation inputs ["a", "b"] outputs [] {
+  %0 = exec.buffer "a" bytes 4 category(workspace)
+  %a = exec.view %0[0] : memref<f32>
+  %1 = exec.buffer "b" bytes 4 category(workspace)
+  %b = exec.view %1[0] : memref<f32>
+  %2 = exec.buffer "c" bytes 4 category(workspace)
+  %c = exec.view %2[0] : memref<f32>
+  exec.load_input 0 -> %a : memref<f32>
+  // CHECK: exec.load_input 1
+  // CHECK-NEXT: exec.record 0 lane(copy)
+  exec.load_input 1 -> %b : memref<f32>
+  // CHECK: exec.wait 0 lane(compute)
+  // CHECK-NEXT: exec.call "aten::mul.out"
+  exec.call "aten::mul.out" out (%b, %a) -> (%c) : (memref<f32>, memref<f32>) -> memref<f32>
+}
