@@ -204,6 +204,13 @@ std::vector<BackwardConfig> backwards(const json &value) {
   return result;
 }
 
+/// Whether what a key of memory.offload is about goes to host memory.
+bool toHost(const json &value) {
+  if (value != "none" && value != "cpu")
+    mismatch("none or cpu; nvme is not built yet");
+  return value == "cpu";
+}
+
 /// One key of the configuration reference.
 struct Key {
   json defaultValue;
@@ -331,6 +338,10 @@ std::map<std::string, Key, std::less<>> makeKeys() {
                                 {"full",
                                  Remat::Full}}.at(choice(v, {"none", "auto", "layers", "full"}));
                           }};
+  keys["memory.offload.optimizer"] = {
+      "none", [](C &c, const json &v) { c.memory.offloadOptimizer = toHost(v); }};
+  keys["memory.offload.params"] = {
+      "none", [](C &c, const json &v) { c.memory.offloadParameters = toHost(v); }};
   // Known, and built with later releases.
   keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
   keys["precision.autocast"] = keys["precision.loss_scale"] = {"none", {}};
@@ -338,8 +349,7 @@ std::map<std::string, Key, std::less<>> makeKeys() {
       keys["precision.optimizer_states"] = {"fp32", {}};
   keys["precision.master_weights"] = keys["precision.rounding"] = {"auto", {}};
   keys["memory.nvme_path"] = {nullptr, {}};
-  keys["memory.offload.optimizer"] = keys["memory.offload.params"] =
-      keys["memory.offload.activations"] = {"none", {}};
+  keys["memory.offload.activations"] = {"none", {}};
   keys["target.device"] = {"cpu", {}};
   return keys;
 }
@@ -472,6 +482,15 @@ void CompileConfig::validate() const {
           json::parse(value) != keyTable().at(key).defaultValue)
         throw Error(std::string(key) + " is of optimizer.type=" + type +
                     "; this configuration has " + optimizer.type);
+  if (memory.offloadParameters && !(zero.stage == 3 && dp > 1))
+    throw Error(
+        "memory.offload.params needs zero.stage=3 on several ranks (mesh.dp): gathers are what "
+        "brings parameters from the host");
+  if ((memory.offloadOptimizer || memory.offloadParameters) &&
+      driver != Driver::Run)
+    throw Error(
+        "memory.offload needs driver=run: for programs that a caller drives it is not built "
+        "yet");
   if (optimizer.type == "none" && driver != Driver::Python)
     throw Error("optimizer.type=none needs driver=python: regimen-run has nothing to do without an "
                 "optimizer");

@@ -96,6 +96,8 @@ struct MemoryConfig {
   bool limitIsMachines = false;
   Remat remat = Remat::None;
   uint64_t rematSteps = 0;
+  /// What is in host memory: optimizer states, sharded parameters.
+  bool offloadOptimizer = false, offloadParameters = false;
 };
 
 struct CompileConfig {

@@ -29,6 +29,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
 include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Dist_Dialect : Dialect {
@@ -59,14 +60,17 @@ def Dist_BucketOp : Dist_Op<"bucket", [Symbol, DeclareOpInterfaceMethods<SymbolU
     `offsets` and `elements` count elements of `element_type`. Every parameter starts at a multiple of 64 and `elements`,
     the padded length, is a multiple of 256 for every rank that holds a shard. Offsets ascend in the order of
     `parameters`, which is the order of first use. `zero` is the ZeRO stage of the bucket: from 1 on each rank holds its
-    shard of the optimizer states only, from 2 on also of the gradients, at 3 also of the parameters.
+    shard of the optimizer states only, from 2 on also of the gradients, at 3 also of the parameters. What lasts of the
+    optimizer states of a `host_states` bucket, and of the sharded parameters of a `host_parameters` one, is in host
+    memory.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypedArrayAttrBase<FlatSymbolRefAttr, "parameters">:$parameters,
                    DenseI64ArrayAttr:$offsets, I64Attr:$elements, TypeAttr:$element_type, UnitAttr:$trainable,
-                   DefaultValuedAttr<I64Attr, "0">:$zero);
+                   DefaultValuedAttr<I64Attr, "0">:$zero, UnitAttr:$host_states, UnitAttr:$host_parameters);
   let assemblyFormat = [{
     $sym_name `parameters` $parameters `offsets` $offsets `elements` $elements `:` $element_type
-    (`trainable` $trainable^)? (`zero` $zero^)? attr-dict
+    (`trainable` $trainable^)? (`zero` $zero^)? (`host_states` $host_states^)? (`host_parameters` $host_parameters^)?
+    attr-dict
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -119,9 +123,6 @@ def Dist_StartOp : Dist_Op<"start", [MemoryEffects<[MemRead, MemWrite]>,
   }];
   let arguments = (ins Dist_CollectiveAttr:$collective, FlatSymbolRefAttr:$bucket, UnitAttr:$accumulate);
   let results = (outs Dist_Pending:$pending);
-  let builders = [OpBuilder<(ins "Collective":$collective, "::llvm::StringRef":$bucket, "bool":$accumulate), [{
-    build($_builder, $_state, PendingType::get($_builder.getContext()), collective, bucket, accumulate);
-  }]>];
   let assemblyFormat = "$collective $bucket (`accumulate` $accumulate^)? attr-dict";
 }
 
@@ -158,6 +159,33 @@ def Dist_NormOfSquaresOp : Dist_Op<"norm_of_squares", [Pure]> {
   let arguments = (ins Train_Tensor:$sums);
   let results = (outs Train_Tensor:$result);
   let assemblyFormat = "$sums attr-dict `:` functional-type($sums, $result)";
+}
+
+//===----------------------------------------------------------------------===//
+// Moves between the memories of device and host
+//===----------------------------------------------------------------------===//
+
+def Dist_SpaceAttr : EnumAttr<Dist_Dialect, Dist_Space, "space"> {
+  let assemblyFormat = "`` $value";
+}
+
+def Dist_MoveOp : Dist_Op<"move", [Pure, SameOperandsAndResultType]> {
+  let summary = "A value in the other memory";
+  let description = [{
+    It starts where it stands, on lane copy, behind what was started there before. What uses the result waits for it; the
+    storage of the operand is in use until something waits. Every other op has all its tensors in one memory, and runs
+    there.
+  }];
+  let arguments = (ins Train_Tensor:$value, Dist_SpaceAttr:$to);
+  let results = (outs Train_Tensor:$result);
+  let assemblyFormat = "$value `to` $to attr-dict `:` type($value)";
+}
+
+def Dist_MovedOp : Dist_Op<"moved", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "Goes on when a move is done, so that the storage of what was moved is free";
+  let arguments = (ins Train_Tensor:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+  let hasVerifier = 1;
 }
 
 #endif // REGIMEN_DIALECTS_DIST

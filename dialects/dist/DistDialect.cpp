@@ -93,6 +93,9 @@ LogicalResult MeshOp::verify() {
 // - elements is a positive multiple of 256
 // - zero is a ZeRO stage
 LogicalResult BucketOp::verify() {
+  if (getHostParameters() && !shardsParameters())
+    return emitOpError() << "has parameters on the host that are not sharded: only gathers bring "
+                            "them to the device";
   if (getParameters().empty() || getParameters().size() != getOffsets().size())
     return emitOpError() << "has " << getOffsets().size() << " offsets for "
                          << getParameters().size()
@@ -198,6 +201,12 @@ LogicalResult ReleaseOp::verifySymbolUses(SymbolTableCollection &tables) {
 }
 
 // - the result is the value with one more axis in front
+LogicalResult MovedOp::verify() {
+  if (!getValue().getDefiningOp<MoveOp>())
+    return emitOpError() << "waits for what is no result of dist.move";
+  return success();
+}
+
 LogicalResult ShareOp::verify() {
   auto value = cast<RankedTensorType>(getValue().getType()),
        result = cast<RankedTensorType>(getResult().getType());

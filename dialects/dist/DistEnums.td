@@ -16,4 +16,10 @@ def Dist_Collective : I32EnumAttr<"Collective", "what ranks do together", [
   let genSpecializedAttr = 0;
 }
 
+def Dist_Space : I32EnumAttr<"Space", "the memory in which a value lies", [
+    I32EnumAttrCase<"Device", 0, "device">, I32EnumAttrCase<"Host", 1, "host">]> {
+  let cppNamespace = "::regimen::dist";
+  let genSpecializedAttr = 0;
+}
+
 #endif // REGIMEN_DIALECTS_DIST_ENUMS

@@ -124,9 +124,11 @@ def Exec_StaticOp : Exec_Op<"static", [Symbol, DeclareOpInterfaceMethods<SymbolU
   let description = "With a `value` it is a constant: its contents, contiguous from byte 0.";
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$bytes, Exec_CategoryAttr:$category,
                    OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset,
-                   OptionalAttr<ElementsAttr>:$value);
+                   OptionalAttr<ElementsAttr>:$value,
+                   DefaultValuedAttr<Exec_MemorySpaceAttr, "MemorySpace::Device">:$space);
   let assemblyFormat = [{
-    $sym_name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? (`=` $value^)? attr-dict
+    $sym_name `bytes` $bytes `category` `` `(` $category `)` (`space` `` `(` $space^ `)`)? (`in` $arena^ `[` $offset `]`)?
+    (`=` $value^)? attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -215,10 +217,12 @@ def Exec_BufferOp : Exec_Op<"buffer", [
   let summary = "A buffer of the program, alive from the first to the last instruction that touches it";
   let description = "`name` is for people. `arena` and `offset` (bytes) are known after allocation.";
   let arguments = (ins StrAttr:$name, I64Attr:$bytes, Exec_CategoryAttr:$category,
-                   OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset);
+                   OptionalAttr<FlatSymbolRefAttr>:$arena, OptionalAttr<I64Attr>:$offset,
+                   DefaultValuedAttr<Exec_MemorySpaceAttr, "MemorySpace::Device">:$space);
   let results = (outs Res<Exec_Buffer, "", [MemAlloc]>:$buffer);
   let assemblyFormat = [{
-    $name `bytes` $bytes `category` `` `(` $category `)` (`in` $arena^ `[` $offset `]`)? attr-dict
+    $name `bytes` $bytes `category` `` `(` $category `)` (`space` `` `(` $space^ `)`)? (`in` $arena^ `[` $offset `]`)?
+    attr-dict
   }];
   let hasVerifier = 1;
 }

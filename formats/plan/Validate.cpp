@@ -442,6 +442,7 @@ std::vector<std::string> regimen::plan::validate(const fb::PlanT &plan) {
     validateStates(plan, violations);
     validateReductions(plan, violations);
     validateLayout(plan, violations);
+    validateSpaces(plan, violations);
     validateAccesses(plan, violations);
   }
   return violations.take();

@@ -38,6 +38,9 @@ void validateReductions(const fb::PlanT &plan, Violations &violations);
 /// Buffers of one arena that live at the same time do not overlap.
 void validateLayout(const fb::PlanT &plan, Violations &violations);
 
+/// Everything but a move touches one memory, and what is no call the device's.
+void validateSpaces(const fb::PlanT &plan, Violations &violations);
+
 /// Lifetimes, order between lanes, and initialisation, per program.
 void validateAccesses(const fb::PlanT &plan, Violations &violations);
 

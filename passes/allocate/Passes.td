@@ -11,7 +11,8 @@ def PlanMemoryPass : Pass<"regimen-plan-memory", "::mlir::ModuleOp"> {
     Static buffers lie end to end in one arena a kind: params, grads, optimizer, buffers, constants. So do frame buffers
     in the arena frame. The other buffers of all programs share one work arena, each program from its start, since no two
     of them run at the same time; a program's layout is MemoryPlanner's. Those of a segment first go where its frame is
-    not written yet, or dead already. The caller's buffers have their place.
+    not written yet, or dead already. The caller's buffers have their place. Buffers of the host have arenas of their
+    own: host_params, host_optimizer, host_work.
 
     Input:
     ```mlir

@@ -69,11 +69,14 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
     planWork();
   }
 
-  exec::ArenaOp makeArena(StringRef name, exec::MemoryClass memoryClass) {
+  /// The arena `name` of the device, or "host_<name>".
+  exec::ArenaOp makeArena(StringRef name, exec::MemoryClass memoryClass,
+                          exec::MemorySpace space = exec::MemorySpace::Device) {
     ModuleOp module = getOperation();
     OpBuilder builder(&getContext());
-    auto arena = exec::ArenaOp::create(builder, module.getLoc(), name, memoryClass,
-                                       exec::MemorySpace::Device, IntegerAttr());
+    std::string full = (space == exec::MemorySpace::Host ? "host_" : "") + name.str();
+    auto arena =
+        exec::ArenaOp::create(builder, module.getLoc(), full, memoryClass, space, IntegerAttr());
     // Buffers and programs name their arenas, so these come first, one after the other.
     Block::iterator at = module.getBody()->begin();
     for (exec::ArenaOp other : module.getOps<exec::ArenaOp>())
@@ -82,11 +85,18 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
     return arena;
   }
 
-  /// One arena a kind of model state, since plans of one model share them apart.
   void planStatic() {
+    planStatic(exec::MemorySpace::Device);
+    planStatic(exec::MemorySpace::Host);
+  }
+
+  /// One arena a kind of model state, since plans of one model share them apart.
+  void planStatic(exec::MemorySpace space) {
     constexpr std::array kinds = {"params", "grads", "optimizer", "buffers", "constants"};
     llvm::SmallVector<SmallVector<exec::StaticOp>> byKind(kinds.size());
     for (auto buffer : getOperation().getOps<exec::StaticOp>()) {
+      if (buffer.getSpace() != space)
+        continue;
       size_t kind = buffer.getValue()                                   ? 4
                     : buffer.getCategory() == exec::Category::Params    ? 0
                     : buffer.getCategory() == exec::Category::Grads     ? 1
@@ -96,7 +106,7 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
     }
     for (auto [name, buffers] : llvm::zip_equal(kinds, byKind))
       if (!buffers.empty())
-        stack(makeArena(name, exec::MemoryClass::Static), buffers);
+        stack(makeArena(name, exec::MemoryClass::Static, space), buffers);
   }
 
   /// All that a forward saves is alive when it ends, so a frame is its sum.
@@ -123,23 +133,36 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
 
   void planWork() {
     SymbolTable symbols(getOperation());
-    exec::ArenaOp arena = makeArena("work", exec::MemoryClass::Work);
-    std::vector<Work> programs;
+    std::vector<Work> device, host;
     for (auto program : getOperation().getOps<exec::ProgramOp>()) {
-      Work work{program, {}, {}, 0};
+      Work onDevice{program, {}, {}, 0}, onHost{program, {}, {}, 0};
       for (auto [buffer, lifetime] : computeLifetimes(program)) {
         if (buffer.getArena()) // the caller's
           continue;
+        Work &work = buffer.getSpace() == exec::MemorySpace::Host ? onHost : onDevice;
         work.buffers.push_back(buffer);
         work.intervals.push_back({buffer.getBytes(), lifetime.first, lifetime.last});
       }
       if (program.getSegment() != train::Segment::Whole)
-        useFrame(work, symbols);
-      work.lowerBound = findLowerBound(work.intervals);
-      programs.push_back(std::move(work));
+        useFrame(onDevice, symbols);
+      onDevice.lowerBound = findLowerBound(onDevice.intervals);
+      // What is said of a program's need is of the device.
+      program.setLowerBound(onDevice.lowerBound);
+      device.push_back(std::move(onDevice));
+      if (onHost.buffers.empty())
+        continue;
+      onHost.lowerBound = findLowerBound(onHost.intervals);
+      host.push_back(std::move(onHost));
     }
-    // The program that needs most decides the arena; for the others any layout that fits is good
-    // enough.
+    planWork(device, exec::MemorySpace::Device);
+    if (!host.empty())
+      planWork(host, exec::MemorySpace::Host);
+  }
+
+  /// The program that needs most decides the arena; for the others any layout that fits is good
+  /// enough.
+  void planWork(std::vector<Work> &programs, exec::MemorySpace space) {
+    exec::ArenaOp arena = makeArena("work", exec::MemoryClass::Work, space);
     llvm::stable_sort(programs,
                       [](const Work &a, const Work &b) { return a.lowerBound > b.lowerBound; });
     uint64_t bytes = 0;
@@ -150,9 +173,8 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
       Placement placement = planMemory(work.intervals, options);
       for (auto [buffer, offset] : llvm::zip_equal(work.buffers, placement.offsets))
         place(buffer, arena, static_cast<int64_t>(offset));
-      work.program.setLowerBound(work.lowerBound);
       bytes = std::max(bytes, placement.bytes);
-      report(work, placement);
+      report(arena, work, placement);
     }
     arena.setBytes(bytes);
   }
@@ -193,10 +215,13 @@ struct PlanMemoryPass : impl::PlanMemoryPassBase<PlanMemoryPass> {
     buffer.setOffset(offset);
   }
 
-  static void report(Work &work, const Placement &placement) {
+  static void report(exec::ArenaOp arena, Work &work, const Placement &placement) {
     uint64_t waste = placement.bytes - placement.lowerBound;
     remark::analysis(work.program.getLoc(),
-                     remark::RemarkOpts::name("work arena").category("memory"))
+                     remark::RemarkOpts::name(arena.getSpace() == exec::MemorySpace::Host
+                                                  ? "host work arena"
+                                                  : "work arena")
+                         .category("memory"))
         << remark::metric("program", work.program.getSymName().str())
         << remark::metric("buffers", work.buffers.size())
         << remark::metric("peakBytes", placement.bytes)

@@ -138,6 +138,13 @@ private:
                                   << exec::stringifyMemoryClass(arena.getMemoryClass())
                                   << ", but lives as class "
                                   << exec::stringifyMemoryClass(memoryClass);
+    exec::MemorySpace space = exec::MemorySpace::Device;
+    if constexpr (!std::is_same_v<Buffer, exec::FrameOp>)
+      space = buffer.getSpace();
+    if (arena.getSpace() != space)
+      return buffer.emitOpError() << "is in an arena of the "
+                                  << exec::stringifyMemorySpace(arena.getSpace())
+                                  << ", but one of the " << exec::stringifyMemorySpace(space);
     // Each of a caller's buffers is a tensor of its own.
     if (memoryClass == exec::MemoryClass::Caller)
       return success();

@@ -26,6 +26,10 @@ namespace regimen::passes {
 /// Appends recomputation, if the configuration asks for any.
 void addRecomputation(mlir::OpPassManager &passes, const CompileConfig &config);
 
+/// Appends what moves values to host memory, if the configuration asks for any. Behind shard: what
+/// lasts of a state is known only then.
+void addOffload(mlir::OpPassManager &passes, const CompileConfig &config);
+
 } // namespace regimen::passes
 
 #endif // REGIMEN_PASSES_BUDGET_PASSES_H

@@ -31,4 +31,33 @@ def RecomputePass : Pass<"regimen-recompute", "::regimen::train::ProgramOp"> {
   ];
 }
 
+def OffloadStatesPass : Pass<"regimen-offload-states", "::mlir::ModuleOp"> {
+  let summary = "Keeps model states in host memory, and moves what the update needs";
+  let description = [{
+    With `optimizer`, states of the optimizer are on the host, and so is what the update computes of them: gradients and
+    parameters move there, new parameters back. What the update does without states, such as the norm, stays where it is.
+    The fused kernel becomes one a bucket. Moves for one such kernel, or for the ops of one parameter, start
+    before the one ahead begins: two are on the host at a time, and a third on its way back.
+
+    With `parameters`, sharded parameters are on the host: gathers take them from there, and so does the update, which
+    runs on the device if the optimizer's states are there.
+
+    ```mlir
+    %g = train.read @"w:grad" : tensor<8xf32>
+    %m = train.read @"w:momentum_buffer" : tensor<8xf32>
+    %n = aten.add.Tensor(%m, %g, %one) : ...
+    // becomes
+    %g = train.read @"w:grad" : tensor<8xf32>
+    %gh = dist.move %g to host : tensor<8xf32>
+    %m = train.read @"w:momentum_buffer" : tensor<8xf32>
+    %n = aten.add.Tensor(%m, %gh, %one) : ...
+    ```
+  }];
+  let dependentDialects = ["::regimen::dist::DistDialect"];
+  let options = [
+    Option<"optimizer", "optimizer", "bool", "false", "Optimizer states are on the host">,
+    Option<"parameters", "parameters", "bool", "false", "Shards of parameters are on the host">,
+  ];
+}
+
 #endif // REGIMEN_PASSES_BUDGET

@@ -1,6 +1,8 @@
 //===- LayoutAnalysis.cpp - Layouts of a program's values -----------------===//
 #include "passes/schedule/LayoutAnalysis.h"
 
+#include "dialects/dist/DistDialect.h"
+
 using namespace mlir;
 using namespace regimen;
 using namespace regimen::passes;
@@ -52,6 +54,13 @@ LogicalResult LayoutAnalysis::visit(Operation &op, bool fuse, const ForwardLayou
     alias(fused.getNewParameters(), fused.getParameters());
     alias(fused.getNewExpAvgs(), fused.getExpAvgs());
     alias(fused.getNewExpAvgSqs(), fused.getExpAvgSqs());
+    return success();
+  }
+  if (auto move = dyn_cast<dist::MoveOp>(op)) {
+    // As what it copies, so that kernels give the same bits there.
+    const Layout &layout = layoutOf(move.getValue());
+    bool dense = layout.offset == 0 && layout.isNonOverlappingAndDense();
+    place(move, move, dense ? layout : contiguousLayout(layout.sizes));
     return success();
   }
   if (!isa<aten::AtenOpInterface>(op)) {

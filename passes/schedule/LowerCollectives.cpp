@@ -43,7 +43,13 @@ void ProgramLowering::findSegments() {
         segments[read.getResult()] = segment;
       continue;
     }
-    if (!layouts.kernelOf(&op))
+    // A result of it is where its operand was, which may be a copy.
+    if (auto fused = dyn_cast<train::FusedAdamWOp>(op))
+      for (auto [result, operand] :
+           llvm::zip_equal(fused.getNewParameters(), fused.getParameters()))
+        if (exec::SegmentAttr segment = segments.lookup(operand))
+          segments[result] = segment;
+    if (!layouts.kernelOf(&op) && !isa<dist::MoveOp>(op))
       continue;
     for (Value operand : op.getOperands())
       if (exec::SegmentAttr segment = segments.lookup(operand))
@@ -79,7 +85,12 @@ void ProgramLowering::lowerStart(dist::StartOp op) {
   bool sharded = gather ? bucket.shardsParameters() : bucket.shardsGradients();
   Value lasting = staticBuffer(gather ? buffers.parameters : buffers.gradients);
   Value whole = bucketTensor(sharded ? windowOf(op) : lasting, bucket, /*shard=*/false);
-  Value part = sharded ? bucketTensor(lasting, bucket, /*shard=*/true) : Value();
+  Value part;
+  // From the host the shard comes straight to its place in the window.
+  if (gather && bucket.getHostParameters())
+    moveShard(lasting, windowOf(op), bucket);
+  else if (sharded)
+    part = bucketTensor(lasting, bucket, /*shard=*/true);
   SmallVector<Value> members;
   Value scratch;
   if (!gather) {

@@ -79,7 +79,8 @@ def VerifySchedulePass : Pass<"regimen-verify-schedule", "::mlir::ModuleOp"> {
   let summary = "Prove the stage's invariants";
   let description = [{
     Every pair of conflicting accesses is ordered; what is read was written before; every wait has its record before it
-    in the program, every event one record; every storage symbol is placed, and no two overlap.
+    in the program, every event one record; every storage symbol is placed, and no two overlap. Only moves touch two
+    memories.
   }];
 }
 

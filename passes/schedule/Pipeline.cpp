@@ -1,4 +1,5 @@
 //===- Pipeline.cpp - The stage schedule ----------------------------------===//
+#include "passes/budget/Passes.h"
 #include "passes/schedule/Passes.h"
 #include "passes/shard/Passes.h"
 
@@ -7,6 +8,7 @@
 using namespace mlir;
 
 void regimen::passes::buildSchedulePipeline(OpPassManager &passes, const CompileConfig &config) {
+  addOffload(passes, config);
   if (config.dp > 1 && config.zero.overlap) {
     ScheduleCollectivesPassOptions options;
     options.threads = config.target.threads;

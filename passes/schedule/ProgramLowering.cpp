@@ -13,8 +13,8 @@ using exec::KernelMode;
 
 ProgramLowering::ProgramLowering(train::ProgramOp program, const LayoutAnalysis &layouts,
                                  StaticStorage &statics, const LoweringOptions &options)
-    : source(program), layouts(layouts), statics(statics), plan(program, layouts), options(options),
-      builder(program) {}
+    : source(program), layouts(layouts), statics(statics), plan(program, layouts), spaces(program),
+      options(options), builder(program) {}
 
 LogicalResult ProgramLowering::run() {
   createTarget();
@@ -114,6 +114,8 @@ LogicalResult ProgramLowering::lower(Operation *op) {
       .Case([&](dist::SumOfSquaresOp sum) { return lowerSumOfSquares(sum), success(); })
       .Case([&](dist::ShareOp share) { return lowerShare(share), success(); })
       .Case([&](dist::NormOfSquaresOp norm) { return lowerNormOfSquares(norm), success(); })
+      .Case([&](dist::MoveOp move) { return lowerMove(move), success(); })
+      .Case([&](dist::MovedOp moved) { return lowerMoved(moved), success(); })
       .Case([&](aten::ConstantOp) { return success(); })
       .Default([&](Operation *other) -> LogicalResult {
         // Scalars become registers where they are used.
@@ -141,7 +143,8 @@ void ProgramLowering::lowerKernel(Operation *op, const KernelRecord &kernel) {
       results.push_back(tensorOf(result));
   Value scratch;
   if (int64_t bytes = kernel.scratch(layouts.argsOf(op), options.threads))
-    scratch = newBuffer("scratch", bytes, exec::Category::Workspace, op->getLoc());
+    scratch = newBuffer("scratch", bytes, exec::Category::Workspace, op->getLoc(),
+                        spaces.of(op->getResult(0)));
   args.create(builder, op->getLoc(), kernel.name, kernel.mode, results, scratch);
 }
 
@@ -201,9 +204,11 @@ void ProgramLowering::lowerGlobalNorm(train::GlobalNormOp op) {
 LogicalResult ProgramLowering::lowerFusedAdamW(train::FusedAdamWOp op) {
   Location loc = op.getLoc();
   // The kernel writes to its operands: each must be a whole storage symbol that its result
-  // replaces.
+  // replaces, or a copy that nothing else uses.
   auto check = [&](ResultRange results, OperandRange operands) -> LogicalResult {
     for (auto [result, operand] : llvm::zip_equal(results, operands)) {
+      if (operand.getDefiningOp<dist::MoveOp>() && operand.hasOneUse())
+        continue;
       auto read = operand.getDefiningOp<train::ReadOp>();
       auto write =
           result.hasOneUse() ? dyn_cast<train::WriteOp>(*result.user_begin()) : train::WriteOp();
@@ -228,8 +233,9 @@ LogicalResult ProgramLowering::lowerFusedAdamW(train::FusedAdamWOp op) {
   };
   // torch's fused kernel takes the step that it makes, as a tensor a parameter; all are equal.
   MLIRContext *context = op.getContext();
-  Value step = view(newBuffer("step", sizeof(float), exec::Category::Workspace, loc), 0, Layout(),
-                    builder.getF32Type());
+  Value step = view(newBuffer("step", sizeof(float), exec::Category::Workspace, loc,
+                              spaces.of(op.getNewParameters().front())),
+                    0, Layout(), builder.getF32Type());
   CallArgs(context)
       .scalarRegister(hyper(train::Hyper::Step))
       .create(builder, loc, "regimen::fill", KernelMode::Own, step);
@@ -310,8 +316,9 @@ ProgramLowering::BufferPlace ProgramLowering::locationOf(Value base) {
     else
       name = owner.getDefiningOp()->getName().getStringRef();
     int64_t bytes = exec::denseBytes(cast<ShapedType>(owner.getType()));
-    buffer = plan.isCallers(owner) ? newCallerBuffer(name, bytes, owner.getLoc())
-                                   : newBuffer(name, bytes, plan.categoryOf(owner), owner.getLoc());
+    buffer = plan.isCallers(owner)
+                 ? newCallerBuffer(name, bytes, owner.getLoc())
+                 : newBuffer(name, bytes, plan.categoryOf(owner), owner.getLoc(), spaces.of(owner));
   }
   return {buffer};
 }
@@ -325,15 +332,17 @@ Value ProgramLowering::staticBuffer(FlatSymbolRefAttr symbol) {
 }
 
 Value ProgramLowering::newBuffer(StringRef name, int64_t bytes, exec::Category category,
-                                 Location loc) {
+                                 Location loc, dist::Space space) {
   return exec::BufferOp::create(builder, loc, exec::BufferType::get(builder.getContext()), name,
-                                bytes, category, FlatSymbolRefAttr(), IntegerAttr());
+                                bytes, category, FlatSymbolRefAttr(), IntegerAttr(),
+                                space == dist::Space::Host ? exec::MemorySpace::Host
+                                                           : exec::MemorySpace::Device);
 }
 
 Value ProgramLowering::newCallerBuffer(StringRef name, int64_t bytes, Location loc) {
   return exec::BufferOp::create(builder, loc, exec::BufferType::get(builder.getContext()), name,
                                 bytes, exec::Category::Activations, statics.callerArena(),
-                                builder.getI64IntegerAttr(0));
+                                builder.getI64IntegerAttr(0), exec::MemorySpace::Device);
 }
 
 Value ProgramLowering::registerOf(Value scalar) {

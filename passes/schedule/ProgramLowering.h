@@ -2,6 +2,7 @@
 #ifndef REGIMEN_PASSES_SCHEDULE_PROGRAMLOWERING_H
 #define REGIMEN_PASSES_SCHEDULE_PROGRAMLOWERING_H
 
+#include "passes/layout/MemorySpaces.h"
 #include "passes/schedule/CallBuilder.h"
 #include "passes/schedule/StaticStorage.h"
 #include "passes/schedule/StoragePlan.h"
@@ -43,6 +44,12 @@ private:
   void lowerSumOfSquares(dist::SumOfSquaresOp op);
   void lowerShare(dist::ShareOp op);
   void lowerNormOfSquares(dist::NormOfSquaresOp op);
+  void lowerMove(dist::MoveOp op);
+  void lowerMoved(dist::MovedOp op);
+  /// Copies a tensor to the other memory on lane copy, not before what the program did until here.
+  exec::CallOp move(mlir::Value from, mlir::Value to, mlir::Location loc);
+  /// Moves a rank's shard of a bucket to its place in a window of the bucket.
+  void moveShard(mlir::Value shard, mlir::Value window, dist::BucketOp bucket);
   mlir::LogicalResult lowerFusedAdamW(train::FusedAdamWOp op);
 
   /// The exec tensor of a train value, with its layout.
@@ -73,7 +80,7 @@ private:
   mlir::Value windowOf(dist::StartOp start);
   mlir::Value staticBuffer(mlir::FlatSymbolRefAttr symbol);
   mlir::Value newBuffer(llvm::StringRef name, int64_t bytes, exec::Category category,
-                        mlir::Location loc);
+                        mlir::Location loc, dist::Space space = dist::Space::Device);
   mlir::Value newCallerBuffer(llvm::StringRef name, int64_t bytes, mlir::Location loc);
   /// The register of an f64 value.
   mlir::Value registerOf(mlir::Value scalar);
@@ -82,6 +89,7 @@ private:
   const LayoutAnalysis &layouts;
   StaticStorage &statics;
   StoragePlan plan;
+  MemorySpaces spaces;
   LoweringOptions options;
   mlir::OpBuilder builder;
   exec::ProgramOp target;
@@ -97,6 +105,7 @@ private:
   llvm::DenseMap<mlir::Operation *, mlir::Value> windows; // by dist.start
   llvm::DenseMap<mlir::Operation *, int64_t> finished;    // events by dist.start
   llvm::DenseMap<mlir::Value, exec::SegmentAttr> segments;
+  llvm::DenseMap<mlir::Operation *, exec::CallOp> moves; // by dist.move
 };
 
 } // namespace regimen::passes

@@ -31,9 +31,9 @@ StaticStorage::StaticStorage(ModuleOp module)
 
 FlatSymbolRefAttr StaticStorage::addBuffer(const Twine &name, int64_t bytes,
                                            exec::Category category, Location loc,
-                                           ElementsAttr value) {
+                                           ElementsAttr value, exec::MemorySpace space) {
   auto op = exec::StaticOp::create(builder, loc, name.str(), bytes, category, FlatSymbolRefAttr(),
-                                   IntegerAttr(), value);
+                                   IntegerAttr(), value, space);
   // Inserting gives it a name that no other symbol has.
   return FlatSymbolRefAttr::get(symbols.insert(op, builder.getInsertionPoint()));
 }
@@ -90,13 +90,14 @@ void StaticStorage::placeBucket(dist::BucketOp bucket) {
   /// One buffer a kind of tensor, made for the first tensor of that kind.
   llvm::MapVector<StringRef, FlatSymbolRefAttr> buffers;
   auto add = [&](StringRef kind, train::StorageOpInterface storage, int64_t element,
-                 exec::Category category, bool sharded) {
+                 exec::Category category, bool sharded, bool onHost) {
     int64_t bytes = exec::elementBytes(storage.getTensorType().getElementType());
     FlatSymbolRefAttr &buffer = buffers[kind];
     if (!buffer)
       buffer =
           addBuffer(bucket.getSymName() + "." + kind,
-                    (sharded ? shard : bucket.getElements()) * bytes, category, bucket.getLoc());
+                    (sharded ? shard : bucket.getElements()) * bytes, category, bucket.getLoc(), {},
+                    onHost ? exec::MemorySpace::Host : exec::MemorySpace::Device);
     Place whole{sharded ? FlatSymbolRefAttr() : buffer, element * bytes};
     whole.bucket = bucket;
     bind(storage, whole);
@@ -114,15 +115,17 @@ void StaticStorage::placeBucket(dist::BucketOp bucket) {
       llvm::zip_equal(bucket.getParameters().getAsRange<FlatSymbolRefAttr>(), bucket.getOffsets());
   for (auto [name, offset] : members)
     add("params", symbols.lookup<train::ParameterOp>(name.getValue()), offset,
-        exec::Category::Params, bucket.shardsParameters());
+        exec::Category::Params, bucket.shardsParameters(), bucket.getHostParameters());
   for (auto [name, offset] : members)
     if (train::GradientOp gradient = gradients.lookup(name.getValue())) {
-      add("grads", gradient, offset, exec::Category::Grads, bucket.shardsGradients());
+      add("grads", gradient, offset, exec::Category::Grads, bucket.shardsGradients(),
+          /*onHost=*/false);
       bucketGradients[bucket].push_back(gradient);
     }
   for (auto [name, offset] : members)
     for (train::StateOp state : states.lookup(name.getValue()))
-      add(state.getSlot(), state, offset, exec::Category::Optimizer, bucket.shardsStates());
+      add(state.getSlot(), state, offset, exec::Category::Optimizer, bucket.shardsStates(),
+          bucket.getHostStates());
   bucketBuffers[bucket] = {buffers.lookup("params"), buffers.lookup("grads")};
 }
 

@@ -56,7 +56,8 @@ public:
 
 private:
   mlir::FlatSymbolRefAttr addBuffer(const llvm::Twine &name, int64_t bytes, exec::Category category,
-                                    mlir::Location loc, mlir::ElementsAttr value = {});
+                                    mlir::Location loc, mlir::ElementsAttr value = {},
+                                    exec::MemorySpace space = exec::MemorySpace::Device);
   void bind(train::StorageOpInterface storage, Place place);
   void bindOutside(train::StorageOpInterface storage, exec::Category category);
   void placeBuckets();

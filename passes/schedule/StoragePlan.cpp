@@ -19,6 +19,12 @@ StoragePlan::StoragePlan(train::ProgramOp program, const LayoutAnalysis &layouts
   findActivations(program.getSegment());
 }
 
+exec::Category StoragePlan::categoryOf(Value buffer) const {
+  if (activations.contains(buffer))
+    return exec::Category::Activations;
+  return buffer.getDefiningOp<dist::MoveOp>() ? exec::Category::Comm : exec::Category::Workspace;
+}
+
 SmallVector<unsigned> StoragePlan::keptOutputs(train::ProgramOp program) {
   SmallVector<unsigned> kept;
   if (program.getGives()) {
@@ -38,7 +44,9 @@ void StoragePlan::findLive(train::ProgramOp program) {
     needed.insert(block.getTerminator()->getOperand(index));
   for (Operation &op : llvm::reverse(block)) {
     bool isReturn = &op == block.getTerminator();
-    if (!isReturn &&
+    // To wait for a move needs no move.
+    auto moved = dyn_cast<dist::MovedOp>(op);
+    if (!isReturn && !(moved && needed.contains(moved.getValue())) &&
         !isa<train::WriteOp, train::AccumulateOp, dist::StartOp, dist::WaitOp, dist::ReleaseOp>(
             op) &&
         llvm::none_of(op.getResults(), [&](Value result) { return needed.contains(result); }))

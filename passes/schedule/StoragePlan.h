@@ -35,10 +35,8 @@ public:
     return it == takenOver.end() ? base : it->second;
   }
   /// What buffers count as: activations are forward values that the backward reads, and all values
-  /// of the backward.
-  exec::Category categoryOf(mlir::Value buffer) const {
-    return activations.contains(buffer) ? exec::Category::Activations : exec::Category::Workspace;
-  }
+  /// of the backward; what else moves between memories is communication.
+  exec::Category categoryOf(mlir::Value buffer) const;
 
   /// Whether `base` is a tensor that the program's caller owns.
   bool isCallers(mlir::Value base) const { return callers.contains(base); }

@@ -194,6 +194,35 @@ LogicalResult verifyStorage(ModuleOp module) {
   return success();
 }
 
+exec::MemorySpace spaceOf(Value buffer) {
+  if (auto own = buffer.getDefiningOp<exec::BufferOp>())
+    return own.getSpace();
+  auto get = buffer.getDefiningOp<exec::GetOp>();
+  auto state = SymbolTable::lookupNearestSymbolFrom<exec::StaticOp>(get, get.getSymbolAttr());
+  return state ? state.getSpace() : exec::MemorySpace::Device;
+}
+
+/// Everything but a move touches one memory: calls either, what else there is the device's.
+LogicalResult verifySpaces(ArrayRef<SmallVector<Access>> accesses) {
+  for (const SmallVector<Access> &instruction : accesses) {
+    if (instruction.empty())
+      continue;
+    Operation *op = instruction.front().instruction;
+    auto call = dyn_cast<exec::CallOp>(op);
+    bool device = false, host = false;
+    for (const Access &access : instruction)
+      (spaceOf(access.buffer) == exec::MemorySpace::Host ? host : device) = true;
+    if (call && call.getKernel() == "regimen::move") {
+      if (!(device && host) || call.getLane() != exec::Lane::Copy)
+        return op->emitOpError() << "is a move, but not from one memory to the other on lane copy";
+    } else if (host && (device || !call)) {
+      return op->emitOpError() << (device ? "touches buffers of the device and of the host"
+                                          : "touches a buffer of the host");
+    }
+  }
+  return success();
+}
+
 struct VerifySchedulePass : passes::impl::VerifySchedulePassBase<VerifySchedulePass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
@@ -205,7 +234,8 @@ struct VerifySchedulePass : passes::impl::VerifySchedulePassBase<VerifyScheduleP
     }
     for (auto program : module.getOps<exec::ProgramOp>()) {
       SmallVector<SmallVector<Access>> accesses = collectAccesses(program);
-      if (failed(verifyOrder(program, accesses)) || failed(verifyDefined(program, accesses)))
+      if (failed(verifyOrder(program, accesses)) || failed(verifyDefined(program, accesses)) ||
+          failed(verifySpaces(accesses)))
         return signalPassFailure();
     }
   }

@@ -2,6 +2,7 @@
 #include "runtime/kernels/OwnKernels.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace regimen::runtime {
 namespace {
@@ -103,6 +104,21 @@ std::unique_ptr<BoundCall> bindCopy(const OwnOperands &operands) {
   if (source.sizes() != destination.sizes())
     source = source.expand(destination.sizes());
   return makeCall([source, destination](Registers) { destination.copy_(source); });
+}
+
+std::unique_ptr<BoundCall> bindMove(const OwnOperands &operands) {
+  operands.expectCounts(1, 1);
+  at::Tensor source = operands.tensor(0), destination = operands.result(0);
+  expectSizes(operands, source.sizes(), destination.sizes(), "an argument");
+  bool bytewise = source.strides() == destination.strides() &&
+                  source.is_non_overlapping_and_dense() &&
+                  source.scalar_type() == destination.scalar_type();
+  return makeCall([source, destination, bytewise](Registers) {
+    if (!bytewise)
+      destination.copy_(source);
+    else if (size_t bytes = source.nbytes())
+      std::memcpy(destination.mutable_data_ptr(), source.const_data_ptr(), bytes);
+  });
 }
 
 std::unique_ptr<BoundCall> bindAccumulateGradient(const OwnOperands &operands) {

@@ -23,6 +23,7 @@ constexpr std::array kKernels{
     Entry{"regimen::gelu_tanh", &bindGeluTanh},
     Entry{"regimen::gelu_tanh_backward", &bindGeluTanhBackward},
     Entry{"regimen::global_norm", &bindGlobalNorm},
+    Entry{"regimen::move", &bindMove},
     Entry{"regimen::norm_of_squares", &bindNormOfSquares},
     Entry{"regimen::select_backward", &bindSelectBackward},
     Entry{"regimen::select_scatter", &bindSelectScatter},

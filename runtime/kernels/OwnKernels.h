@@ -75,6 +75,8 @@ std::unique_ptr<BoundCall> bindSliceScatter(const OwnOperands &operands);
 std::unique_ptr<BoundCall> bindSelectScatter(const OwnOperands &operands);
 /// copy(source) -> destination, any strides, any types.
 std::unique_ptr<BoundCall> bindCopy(const OwnOperands &operands);
+/// move(source) -> the same in the other memory, on lane copy.
+std::unique_ptr<BoundCall> bindMove(const OwnOperands &operands);
 /// accumulate_gradient(gradient, value, has_gradient) -> gradient: value is added where the flag is
 /// not 0, else written; the bits of autograd's own accumulation.
 std::unique_ptr<BoundCall> bindAccumulateGradient(const OwnOperands &operands);

@@ -140,6 +140,9 @@ std::string regimen::plan::memoryText(const fb::PlanT &plan) {
   row("predicted peak", report.predictedPeak);
   row("lower bound", report.lowerBound);
   row("host peak", report.hostPeak);
+  for (const auto &arena : plan.arenas)
+    if (arena->space == fb::MemorySpace::Host)
+      row("  " + arena->name, arena->bytes);
   text += "\nhigh-water mark of each category\n";
   for (size_t i = 0; i < kCategories; ++i)
     row(name(static_cast<fb::Category>(i)), report.categories[i]);

@@ -149,3 +149,18 @@ train.program @p evaluation inputs [] outputs [] {
   // expected-error @+1 {{gives 'tensor<4x2xf32>' for 'tensor<4xf32>'; it adds one axis, over the ranks, in front}}
   %s = dist.share %w : (tensor<4xf32>) -> tensor<4x2xf32>
 }
+
+// -----
+
+train.parameter @w : tensor<4xf32>
+train.program @p evaluation inputs [] outputs [] {
+  %w = train.read @w : tensor<4xf32>
+  // expected-error @+1 {{waits for what is no result of dist.move}}
+  dist.moved %w : tensor<4xf32>
+}
+
+// -----
+
+train.parameter @w : tensor<4xf32> trainable
+// expected-error @+1 {{has parameters on the host that are not sharded}}
+dist.bucket @b parameters [@w] offsets [0] elements 512 : f32 trainable zero 2 host_parameters

@@ -37,5 +37,11 @@ train.program @p micro_step contribution(later) inputs [] outputs ["norm"] {
   %all = dist.share %sum : (tensor<29xi64>) -> tensor<2x29xi64>
   // CHECK: dist.norm_of_squares %{{.*}} : (tensor<2x29xi64>) -> tensor<f32>
   %norm = dist.norm_of_squares %all : (tensor<2x29xi64>) -> tensor<f32>
+  // CHECK: %[[HOST:.*]] = dist.move %{{.*}} to host : tensor<256xf32>
+  %host = dist.move %s to host : tensor<256xf32>
+  // CHECK: dist.moved %[[HOST]] : tensor<256xf32>
+  dist.moved %host : tensor<256xf32>
+  // CHECK: dist.move %[[HOST]] to device : tensor<256xf32>
+  %device = dist.move %host to device : tensor<256xf32>
   train.return %norm : tensor<f32>
 }

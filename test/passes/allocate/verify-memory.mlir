@@ -37,7 +37,7 @@ module {
   exec.arena @a class(static) space(device) bytes 64
   exec.arena @b class(static) space(host) bytes 64
   exec.static @s bytes 64 category(params) in @a[0]
-  exec.static @t bytes 64 category(params) in @b[0]
+  exec.static @t bytes 64 category(params) space(host) in @b[0]
 }
 
 // -----
@@ -176,5 +176,23 @@ module @exchanged {
     %a = exec.view %fa[0] : memref<64xf32>
     exec.call "aten::relu.out" out (%x) -> (%t) : (memref<64xf32>) -> memref<64xf32>
     exec.call "aten::relu.out" out (%x) -> (%a) : (memref<64xf32>) -> memref<64xf32>
+  }
+}
+
+// -----
+
+module {
+  exec.arena @b class(static) space(host) bytes 64
+  // expected-error @+1 {{is in an arena of the host, but one of the device}}
+  exec.static @t bytes 64 category(params) in @b[0]
+}
+
+// -----
+
+module {
+  exec.arena @work class(work) space(device) bytes 64
+  exec.program @p evaluation inputs [] outputs [] lower_bound 0 {
+    // expected-error @+1 {{is in an arena of the device, but one of the host}}
+    %a = exec.buffer "a" bytes 64 category(workspace) space(host) in @work[0]
   }
 }

@@ -109,3 +109,57 @@ exec.program @p evaluation inputs ["x"] takes [#train.port<argument 0>] outputs 
   exec.call "aten::relu.out" out (%z) -> (%y) : (memref<16xf32>) -> memref<16xf32>
   exec.return %y : memref<16xf32>
 }
+
+// -----
+
+// Calls run where their tensors are; only a move has some of both.
+exec.static @s bytes 16 category(optimizer) space(host)
+exec.program @p update inputs [] outputs [] events 2 {
+  %sb = exec.get @s
+  %s = exec.view %sb[0] : memref<4xf32>
+  %hb = exec.buffer "h" bytes 16 category(workspace) space(host)
+  %h = exec.view %hb[0] : memref<4xf32>
+  %db = exec.buffer "d" bytes 16 category(workspace)
+  %d = exec.view %db[0] : memref<4xf32>
+  exec.call "aten::exp.out" out (%s) -> (%h) : (memref<4xf32>) -> memref<4xf32>
+  exec.record 0 lane(compute)
+  exec.wait 0 lane(copy)
+  exec.call "regimen::move" own (%h) -> (%d) lane(copy) : (memref<4xf32>) -> memref<4xf32>
+  exec.record 1 lane(copy)
+  exec.wait 1 lane(compute)
+  // expected-error @+1 {{touches buffers of the device and of the host}}
+  exec.call "aten::exp.out" out (%s) -> (%d) : (memref<4xf32>) -> memref<4xf32>
+}
+
+// -----
+
+exec.static @s bytes 16 category(optimizer) space(host)
+exec.program @p update inputs [] outputs [] {
+  %sb = exec.get @s
+  %s = exec.view %sb[0] : memref<4xf32>
+  %hb = exec.buffer "h" bytes 16 category(workspace) space(host)
+  %h = exec.view %hb[0] : memref<4xf32>
+  // expected-error @+1 {{is a move, but not from one memory to the other on lane copy}}
+  exec.call "regimen::move" own (%s) -> (%h) lane(copy) : (memref<4xf32>) -> memref<4xf32>
+}
+
+// -----
+
+exec.static @s bytes 16 category(optimizer) space(host)
+exec.program @p update inputs [] outputs [] {
+  %sb = exec.get @s
+  %s = exec.view %sb[0] : memref<4xf32>
+  %db = exec.buffer "d" bytes 16 category(workspace)
+  %d = exec.view %db[0] : memref<4xf32>
+  // expected-error @+1 {{is a move, but not from one memory to the other on lane copy}}
+  exec.call "regimen::move" own (%s) -> (%d) : (memref<4xf32>) -> memref<4xf32>
+}
+
+// -----
+
+exec.program @p evaluation inputs ["a"] outputs [] {
+  %0 = exec.buffer "a" bytes 4 category(workspace) space(host)
+  %a = exec.view %0[0] : memref<f32>
+  // expected-error @+1 {{touches a buffer of the host}}
+  exec.load_input 0 -> %a : memref<f32>
+}
