@@ -342,6 +342,8 @@ std::map<std::string, Key, std::less<>> makeKeys() {
       "none", [](C &c, const json &v) { c.memory.offloadOptimizer = toHost(v); }};
   keys["memory.offload.params"] = {
       "none", [](C &c, const json &v) { c.memory.offloadParameters = toHost(v); }};
+  keys["memory.offload.activations"] = {
+      "none", [](C &c, const json &v) { c.memory.offloadActivations = toHost(v); }};
   // Known, and built with later releases.
   keys["mesh.tp"] = keys["mesh.sp"] = {1, {}};
   keys["precision.autocast"] = keys["precision.loss_scale"] = {"none", {}};
@@ -349,7 +351,6 @@ std::map<std::string, Key, std::less<>> makeKeys() {
       keys["precision.optimizer_states"] = {"fp32", {}};
   keys["precision.master_weights"] = keys["precision.rounding"] = {"auto", {}};
   keys["memory.nvme_path"] = {nullptr, {}};
-  keys["memory.offload.activations"] = {"none", {}};
   keys["target.device"] = {"cpu", {}};
   return keys;
 }
@@ -486,7 +487,7 @@ void CompileConfig::validate() const {
     throw Error(
         "memory.offload.params needs zero.stage=3 on several ranks (mesh.dp): gathers are what "
         "brings parameters from the host");
-  if ((memory.offloadOptimizer || memory.offloadParameters) &&
+  if ((memory.offloadOptimizer || memory.offloadParameters || memory.offloadActivations) &&
       driver != Driver::Run)
     throw Error(
         "memory.offload needs driver=run: for programs that a caller drives it is not built "

@@ -96,8 +96,8 @@ struct MemoryConfig {
   bool limitIsMachines = false;
   Remat remat = Remat::None;
   uint64_t rematSteps = 0;
-  /// What is in host memory: optimizer states, sharded parameters.
-  bool offloadOptimizer = false, offloadParameters = false;
+  /// What is in host memory: optimizer states, sharded parameters, what a backward needs.
+  bool offloadOptimizer = false, offloadParameters = false, offloadActivations = false;
 };
 
 struct CompileConfig {

@@ -233,4 +233,6 @@ void passes::addOffload(OpPassManager &passes, const CompileConfig &config) {
   const MemoryConfig &memory = config.memory;
   if (memory.offloadOptimizer || memory.offloadParameters)
     passes.addPass(createOffloadStatesPass({memory.offloadOptimizer, memory.offloadParameters}));
+  if (memory.offloadActivations)
+    passes.nest<ProgramOp>().addPass(createOffloadActivationsPass());
 }

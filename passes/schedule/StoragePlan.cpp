@@ -227,4 +227,9 @@ void StoragePlan::findActivations(train::Segment segment) {
     if (backward || (seed < ops.size() && last > seed))
       activations.insert(bufferOf(base));
   }
+  // What the backward gets by way of the host is one until it is there.
+  if (seed < ops.size())
+    for (Operation *op : ops)
+      if (auto move = dyn_cast<dist::MoveOp>(op))
+        activations.insert(bufferOf(layouts.baseOf(move.getValue())));
 }

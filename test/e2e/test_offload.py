@@ -9,6 +9,7 @@ from reference import DEFAULTS
 from toolchain import settings
 
 OPTIMIZER = {"memory.offload.optimizer": "cpu"}
+ACTIVATIONS = {"memory.offload.activations": "cpu"}
 PARAMETERS = {"memory.offload.params": "cpu"}
 
 
@@ -57,6 +58,17 @@ def test_optimizer_on_the_host(tools, tmp_path, name, config, ranks):
     check_offload(tools, tmp_path, name, config, ranks, OPTIMIZER, {"optimizer": 0})
 
 
+@pytest.mark.parametrize("config, ranks", [
+    ({"zero.stage": 0, "clip_grad_norm": 0.5}, 1),
+    ({"zero.stage": 0, "fuse.enable": False, "accumulate": 2}, 1),
+    ({"zero.stage": 3}, 2),
+    ({"zero.stage": 3, "memory.remat": "layers", "accumulate": 2}, 2),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["gpt2", "llama", "vit"])
+def test_activations_on_the_host(tools, tmp_path, name, config, ranks):
+    check_offload(tools, tmp_path, name, config, ranks, ACTIVATIONS, {"activations": 0.9})
+
+
 @pytest.mark.parametrize("config", [
     {"clip_grad_norm": 0.5},
     {"fuse.enable": False, "accumulate": 2, "zero.overlap": False},
@@ -69,8 +81,8 @@ def test_parameters_on_the_host(tools, tmp_path, name, config):
 
 def test_everything_on_the_host(tools, tmp_path):
     config = {"zero.stage": 3, "clip_grad_norm": 0.5, "accumulate": 2}
-    offload = {**OPTIMIZER, **PARAMETERS}
-    check_offload(tools, tmp_path, "gpt2", config, 2, offload, {"optimizer": 0, "params": 0})
+    offload = {**OPTIMIZER, **ACTIVATIONS, **PARAMETERS}
+    check_offload(tools, tmp_path, "gpt2", config, 2, offload, {"optimizer": 0, "params": 0, "activations": 0.9})
 
 
 def test_moves_lie_on_the_copy_lane_ahead_of_their_use(tools, tmp_path):
@@ -89,7 +101,9 @@ def test_moves_lie_on_the_copy_lane_ahead_of_their_use(tools, tmp_path):
 
 @pytest.mark.parametrize("config, says", [
     ({"memory.offload.optimizer": "nvme"}, ["memory.offload.optimizer", "nvme is not built yet"]),
+    ({"memory.offload.activations": "nvme"}, ["memory.offload.activations", "nvme is not built yet"]),
     ({"memory.offload.optimizer": "cpu", "driver": "python"}, ["driver=run"]),
+    ({"memory.offload.activations": "cpu", "driver": "both"}, ["driver=run"]),
     ({"memory.offload.params": "cpu", "zero.stage": 2, "mesh.dp": 2}, ["memory.offload.params", "zero.stage=3"]),
     ({"memory.offload.params": "cpu", "zero.stage": 3}, ["memory.offload.params", "mesh.dp"]),
 ])  # fmt: skip
