@@ -121,16 +121,17 @@ TEST(Launch, SaysTheSameOnce) {
   EXPECT_EQ(scenario.text, "ranks 0 and 1: no data\nrank 2: no luck\n");
 }
 
-TEST(Launch, SaysWhatAFailureLeadToOnlyWhereNothingExplainsIt) {
+TEST(Launch, SaysWhatAFailureLeadToOnlyWhereTheFailedCannotTell) {
   for (auto [name, code, text] :
        {std::tuple("told-failure", 1, "rank 1: out of luck\n"),
-        std::tuple("told-death", 128 + SIGKILL, "rank 1: ended by signal 9 (Killed)\n"),
+        std::tuple("told-death", 128 + SIGKILL,
+                   "rank 1: ended by signal 9 \\(Killed\\)\nranks? [02][^\n]*rank 1[^\n]*\n"),
         std::tuple("told-hang", 1,
                    "ranks 0 and 2: rank 1 hangs or is out of reach: it gave no sign of life for "
                    "1.5 seconds; see its own messages\n")}) {
     Scenario scenario(name);
     EXPECT_EQ(scenario.wait(), code) << name;
-    EXPECT_EQ(scenario.text, text) << name;
+    EXPECT_THAT(scenario.text, testing::MatchesRegex(text)) << name;
   }
 }
 
