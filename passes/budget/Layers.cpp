@@ -52,8 +52,7 @@ static int64_t bytesOf(Value value) {
 }
 
 /// Neighbours of one element are a layer; a module that runs again later is another one.
-static std::vector<int> layersAt(ArrayRef<Operation *> forward, ArrayRef<std::string> modules,
-                                 size_t depth) {
+static std::vector<int> layersAt(ArrayRef<std::string> modules, size_t depth) {
   std::vector<int> layers;
   llvm::StringMap<int> current;
   StringRef last;
@@ -96,10 +95,10 @@ std::vector<int> passes::layersOf(ArrayRef<Operation *> forward) {
   auto modules = llvm::map_to_vector(forward, [](Operation *op) { return moduleOf(op->getLoc()); });
   std::vector<int> best;
   for (size_t depth = 1;; ++depth) {
-    std::vector<int> layers = layersAt(forward, modules, depth);
+    std::vector<int> layers = layersAt(modules, depth);
     if (depth == 1 && llvm::all_of(layers, [](int layer) { return layer < 0; }))
       break;
-    if (depth > 1 && layers == layersAt(forward, modules, depth - 1))
+    if (depth > 1 && layers == layersAt(modules, depth - 1))
       return best;
     if (best.empty() || costOf(forward, layers) < costOf(forward, best))
       best = layers;

@@ -27,8 +27,7 @@ Operation *Recomputation::boundaryOf(ProgramOp program) {
   return nullptr;
 }
 
-Recomputation::Recomputation(ProgramOp program, Operation *boundary)
-    : program(program), boundary(boundary) {
+Recomputation::Recomputation(ProgramOp program, Operation *boundary) {
   Block &block = program.getBody().front();
   llvm::StringSet<> written;
   for (Operation &op : block) {

@@ -67,8 +67,6 @@ private:
   bool mayRemake(mlir::Operation *op, Policy policy) const;
   Costs cut(Policies policies);
 
-  train::ProgramOp program;
-  mlir::Operation *boundary;
   std::vector<mlir::Operation *> forward;
   llvm::DenseMap<mlir::Operation *, int> layers;
   /// Values whose storage the forward overwrites, and those that the caller holds.
